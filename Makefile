@@ -1,0 +1,103 @@
+# Everything a person types. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# What `make demo`, `make tutorials` and `make bench` run on when nothing is said.
+BACKEND := $(or $(KERAS_BACKEND),jax)
+EXTRAS := jax,torch,dev,tutorials
+PYTHON := .venv/bin/python
+LOGS := .cache/tests
+# Two test processes at a time, one thread each: small arrays gain nothing from more.
+JOBS ?= 2
+ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+TEST_BACKENDS := jax tensorflow torch
+# The backend that also runs the tests marked `once`: the first, since it takes longest.
+ONCE := jax
+
+.PHONY: help setup demo test test-slow check lint format bench tutorials clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.ready ## .venv with the versions of constraints.txt
+
+.venv/.ready: pyproject.toml constraints.txt
+	@if [ ! -x $(PYTHON) ]; then \
+	  python=; \
+	  for name in python3.11 python3; do \
+	    if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then python=$$name; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "keras_lm needs Python 3.11 or newer, as python3.11 or python3." \
+	      "Received: $$(python3 --version 2>&1 || true)" >&2; exit 1; \
+	  fi; \
+	  echo "Making .venv with $$($$python --version)"; \
+	  $$python -m venv .venv; \
+	fi
+	@echo "Installing the versions of constraints.txt (some minutes the first time)"
+	@mkdir -p .cache
+	@$(PYTHON) -m pip install --disable-pip-version-check --no-input -q \
+	  -c constraints.txt -e ".[$(EXTRAS)]" > .cache/install.log 2>&1 \
+	  || { cat .cache/install.log >&2; exit 1; }
+	@touch $@
+
+demo: .venv/.ready ## train, talk to and ship a language model (under 10 minutes)
+	@KERAS_BACKEND=$(BACKEND) .venv/bin/keras-lm demo
+
+test: .venv/.ready ## the fast tests on the three backends
+	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="not slow" backends
+
+test-slow: .venv/.ready ## training to a target and large exports, on the three backends
+	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="slow" backends
+
+# Each backend in its own process; its log is shown when something fails. The end is
+# pytest's closing line of each backend.
+.PHONY: backends $(TEST_BACKENDS:%=run-%)
+backends:
+	@mkdir -p $(LOGS)
+	@rm -f $(LOGS)/*
+	@echo "Testing on $(TEST_BACKENDS), $(JOBS) at a time; watch: tail -f $(LOGS)/*.log"
+	@failed=0; $(MAKE) $(TEST_BACKENDS:%=run-%) || failed=1; \
+	for backend in $(TEST_BACKENDS); do \
+	  echo "$$backend:"; tail -n 1 $(LOGS)/$$backend.log; \
+	done; exit $$failed
+
+$(TEST_BACKENDS:%=run-%): run-%:
+	@KERAS_BACKEND=$* $(ONE_THREAD) $(PYTHON) -m pytest -rs --durations=5 \
+	  -m "$(MARKS)$(if $(filter-out $(ONCE),$*), and not once)" \
+	  > $(LOGS)/$*.log 2>&1 \
+	  || { code=$$?; \
+	       if [ $$code = 5 ] && [ "$(MARKS)" = slow ]; then exit 0; fi; \
+	       echo "--- $* (exit code $$code)"; cat $(LOGS)/$*.log; exit 1; }
+
+check: lint ## style, types, arrows between rooms, layout, README's code
+	@KERAS_BACKEND=$(BACKEND) $(PYTHON) -m pytest -q tests/test_layout.py tests/test_readme.py
+
+lint: .venv/.ready ## the part of `check` that runs no code of ours
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/lint-imports --cache-dir .cache/import_linter
+	@.venv/bin/basedpyright
+
+format: .venv/.ready ## put the code in ruff's format
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+bench: .venv/.ready ## side by side with the peers
+	@KERAS_BACKEND=$(BACKEND) $(PYTHON) -m benchmarks
+
+tutorials: .venv/.ready ## run every tutorial in full and check its claims
+	@for file in tutorials/[0-9]*.py; do \
+	  echo "== $$file"; KERAS_BACKEND=$(BACKEND) $(PYTHON) $$file; \
+	done
+
+clean: ## remove what runs made (not .venv)
+	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist \
+	  checkpoints tutorials/pictures
+	@find saved_models -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} + \
+	  2>/dev/null || true
+	@find keras_lm tests tutorials benchmarks -name __pycache__ -prune \
+	  -exec rm -rf {} + 2>/dev/null || true

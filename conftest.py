@@ -1,0 +1,37 @@
+"""What tests and docstring examples share: backend, repeatable randomness, names."""
+
+import os
+import random
+
+# Before anything imports Keras.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import hypothesis
+import pytest
+
+import keras_lm
+
+# The same examples in every run: no test depends on luck.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_report_header():
+    return f"backend: {os.environ['KERAS_BACKEND']}"
+
+
+@pytest.fixture(autouse=True)
+def repeatable_weights():
+    # Where no seed is given, Keras draws one from Python's generator. (Its own
+    # `set_random_seed` would also import TensorFlow on every backend.)
+    random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def names_in_examples(request, doctest_namespace):
+    if hasattr(request.node, "dtest"):  # an example in a docstring
+        import keras
+        import numpy as np
+
+        doctest_namespace.update(keras=keras, keras_lm=keras_lm, np=np, ops=keras.ops)

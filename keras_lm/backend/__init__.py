@@ -1,0 +1,91 @@
+"""The few functions that are faster, or only possible, with a backend's own calls.
+
+`keras_lm.backend.tensorflow`, `.jax` and `.torch` hold the same names; the one that
+`KERAS_BACKEND` chose is imported at the first use, and no other.
+"""
+
+import functools
+import importlib
+
+import keras
+
+
+@functools.cache
+def chosen():
+    """The module of the backend that Keras runs on."""
+    return importlib.import_module(f"keras_lm.backend.{keras.backend.backend()}")
+
+
+def fused_attention(query, key, value, mask, is_causal, scale):
+    """Softmax attention by the backend's own kernel, or `None` where there is none.
+
+    Shapes: `B` batch, `H` heads, `K` key and value heads, `T` query steps, `S` key
+    steps, `D` width of a head.
+
+    Args:
+        query: float `(B, H, T, D)`.
+        key: float `(B, K, S, D)`; `H` is a multiple of `K`.
+        value: float `(B, K, S, Dv)`.
+        mask: bool, broadcastable to `(B, H, T, S)`, or `None`.
+        is_causal: bool. Only with `T == S`, and without `mask`.
+        scale: float, times which the scores are taken.
+
+    Returns:
+        float `(B, H, T, Dv)` or `None`. Rows that see nothing hold anything finite.
+    """
+    return chosen().fused_attention(query, key, value, mask, is_causal, scale)
+
+
+def map_recomputed(function, chunks, shared):
+    """`function(chunk, shared)` for each chunk in turn; gradients recompute it.
+
+    Like `keras.ops.map`, but what the function makes inside is thrown away after each
+    chunk and made again for the gradient, so that memory holds one chunk at a time.
+
+    Args:
+        function: of a tuple of arrays and a tuple of arrays, to one array.
+        chunks: tuple of arrays with the same leading axis, or `None`s.
+        shared: tuple of arrays or `None`s, given whole to every call.
+
+    Returns:
+        The results, stacked on a new leading axis.
+    """
+    return chosen().map_recomputed(function, chunks, shared)
+
+
+def write_slots(buffer, update, index, axis):
+    """Writes `update` into `buffer` from slot `index` on, in place where possible.
+
+    `buffer` must not be used again: it may have been overwritten.
+
+    Args:
+        buffer: array with `L` slots on `axis`.
+        update: array like `buffer`, with `n <= L - index` slots on `axis`.
+        index: int32 `()`, the first slot to write.
+        axis: int, the axis of the slots.
+
+    Returns:
+        The array written to, of the shape of `buffer`.
+    """
+    return chosen().write_slots(buffer, update, index, axis)
+
+
+def decoder(model, begin, advance):
+    """The decoding loop of a model, compiled as the backend compiles best.
+
+    Args:
+        model: answers the decoding protocol. It is held weakly.
+        begin: `begin(model, token_ids, padding_mask, num_slots, noise) -> carry`.
+        advance: `advance(model, carry, noise) -> carry`; the carry is used up.
+            `noise(shape)` gives Gumbel noise. In the carry, `token`, int32 `(B,)`, is
+            the newest token, and `finished`, bool `(B,)`, says which rows have ended.
+
+    Returns:
+        An object with
+        `run(token_ids, padding_mask, num_slots, capacity, num_new, seed)` -> int32
+        `(B, capacity)`, of which `num_new` columns are filled, or as many as were
+        needed until every row had ended; and with
+        `stream(token_ids, padding_mask, num_slots, num_new, seed)` -> an iterator of
+        int32 `(B,)`.
+    """
+    return chosen().Decoder(model, begin, advance)

@@ -1,0 +1,102 @@
+"""JAX: chunks under `jax.checkpoint`, dynamic slices, and a jitted decoding loop."""
+
+import weakref
+
+import jax
+import jax.numpy as jnp
+import keras
+from jax import lax
+
+
+def fused_attention(query, key, value, mask, is_causal, scale):
+    """Keras' own call where there is an accelerator; XLA has no kernel on processors."""
+    if jax.default_backend() == "cpu":
+        return None
+    query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
+    context = keras.ops.dot_product_attention(
+        query, key, value, mask=mask, scale=scale, is_causal=is_causal
+    )
+    return context.swapaxes(1, 2)
+
+
+def map_recomputed(function, chunks, shared):
+    """`lax.map`, with the body under `jax.checkpoint`."""
+    return lax.map(jax.checkpoint(lambda chunk: function(chunk, shared)), chunks)
+
+
+def write_slots(buffer, update, index, axis):
+    """One dynamic update, in place when the buffer is donated or carried by a loop."""
+    return lax.dynamic_update_slice_in_dim(
+        buffer, update.astype(buffer.dtype), index, axis
+    )
+
+
+class Decoder:
+    """`lax.while_loop` under one `jax.jit`; see `backend.decoder`."""
+
+    def __init__(self, model, begin, advance):
+        self.model = weakref.ref(model)
+        self.begin, self.advance = begin, advance
+        # Weights are arguments, so that a model that is trained on keeps its loop.
+        self.run_jit = jax.jit(self._run, static_argnums=(3, 4))
+        self.begin_jit = jax.jit(self._begin, static_argnums=(3,))
+        self.advance_jit = jax.jit(self._advance, donate_argnums=(1,))
+
+    def run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
+        return self.run_jit(
+            self._weights(), token_ids, padding_mask, num_slots, capacity, num_new, seed
+        )
+
+    def stream(self, token_ids, padding_mask, num_slots, num_new, seed):
+        weights = self._weights()
+        carry = self.begin_jit(weights, token_ids, padding_mask, num_slots, seed)
+        for step in range(1, num_new + 1):
+            yield carry["token"]
+            if step == num_new or carry["finished"].all():
+                return
+            carry = self.advance_jit(weights, carry, seed, step)
+
+    def _begin(self, weights, token_ids, padding_mask, num_slots, seed):
+        with self._scope(weights):
+            return self.begin(
+                self.model(), token_ids, padding_mask, num_slots, _noise(seed, 0)
+            )
+
+    def _advance(self, weights, carry, seed, step):
+        with self._scope(weights):
+            return self.advance(self.model(), carry, _noise(seed, step))
+
+    def _run(
+        self, weights, token_ids, padding_mask, num_slots, capacity, num_new, seed
+    ):
+        carry = self._begin(weights, token_ids, padding_mask, num_slots, seed)
+        generated = jnp.zeros((token_ids.shape[0], capacity), "int32")
+
+        def goes_on(loop):
+            step, carry, _ = loop
+            return (step < num_new) & ~carry["finished"].all()
+
+        def turn(loop):
+            step, carry, generated = loop
+            carry = self._advance(weights, carry, seed, step)
+            return step + 1, carry, generated.at[:, step].set(carry["token"])
+
+        generated = generated.at[:, 0].set(carry["token"])
+        return lax.while_loop(goes_on, turn, (jnp.int32(1), carry, generated))[2]
+
+    def _weights(self):
+        return [variable.value for variable in self.model().variables]
+
+    def _scope(self, weights):
+        pairs = zip(self.model().variables, weights, strict=True)
+        return keras.StatelessScope(state_mapping=list(pairs))
+
+
+def _noise(seed, step):
+    """Gumbel noise of one step: a function of the shape."""
+
+    def noise(shape):
+        key = jax.random.fold_in(jax.random.key(seed), step)
+        return jax.random.gumbel(key, shape)
+
+    return noise

@@ -1,0 +1,117 @@
+"""TensorFlow: chunks under `recompute_grad`, slot writes, and a decoding loop."""
+
+import weakref
+
+import tensorflow as tf
+
+
+def fused_attention(query, key, value, mask, is_causal, scale):
+    """TensorFlow has no fused attention kernel."""
+    return None
+
+
+def map_recomputed(function, chunks, shared):
+    """`tf.map_fn`, with the body under `tf.recompute_grad`."""
+    given = [chunk for chunk in chunks if chunk is not None]
+    handed = [x for x in shared if x is not None]
+
+    # recompute_grad sees gradients of its own arguments only: nothing by closure.
+    @tf.recompute_grad
+    def body(*arrays):
+        rest = iter(arrays)
+        turn = tuple(None if chunk is None else next(rest) for chunk in chunks)
+        whole = tuple(None if x is None else next(rest) for x in shared)
+        return function(turn, whole)
+
+    dtype = next(x for x in given if x.dtype.is_floating).dtype
+    return tf.map_fn(
+        lambda turn: body(*turn, *handed), given, fn_output_signature=dtype
+    )
+
+
+# Set by the exporter: a SavedModel must do without XLA, which a server may not have.
+STOCK_OPS_ONLY = False
+
+
+def write_slots(buffer, update, index, axis):
+    """The buffer where a slot is not written, the update where it is."""
+    update = tf.cast(update, buffer.dtype)
+    if STOCK_OPS_ONLY:
+        return _scatter_slots(buffer, update, index, axis)
+    start = [0] * len(buffer.shape)
+    start[axis] = index
+    from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice
+    return dynamic_update_slice(buffer, update, tf.stack(start))
+
+
+def _scatter_slots(buffer, update, index, axis):
+    """The same by a scatter, in place too when nobody else holds the buffer."""
+    axes = [tf.range(tf.shape(update)[i]) for i in range(axis + 1)]
+    axes[axis] += index
+    places = tf.stack(tf.meshgrid(*axes, indexing="ij"), axis=-1)
+    return tf.tensor_scatter_nd_update(buffer, places, update)
+
+
+class Decoder:
+    """`tf.while_loop` in one `tf.function`; see `backend.decoder`."""
+
+    def __init__(self, model, begin, advance):
+        self.model = weakref.ref(model)
+        self.begin, self.advance = begin, advance
+        self.run_graph = tf.function(self._run, jit_compile=True)
+        self.begin_graph = tf.function(self._begin, jit_compile=True)
+        self.advance_graph = tf.function(self._advance, jit_compile=True)
+
+    def run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
+        num_new, seed = tf.constant(num_new), tf.constant(seed)
+        token_ids, padding_mask = tf.constant(token_ids), tf.constant(padding_mask)
+        return self.run_graph(
+            token_ids, padding_mask, num_slots, capacity, num_new, seed
+        )
+
+    def stream(self, token_ids, padding_mask, num_slots, num_new, seed):
+        seed = tf.constant(seed)
+        token_ids, padding_mask = tf.constant(token_ids), tf.constant(padding_mask)
+        carry = self.begin_graph(token_ids, padding_mask, num_slots, seed)
+        for step in range(1, num_new + 1):
+            yield carry["token"]
+            if step == num_new or bool(tf.reduce_all(carry["finished"])):
+                return
+            carry = self.advance_graph(carry, seed, tf.constant(step))
+
+    def _begin(self, token_ids, padding_mask, num_slots, seed):
+        return self.begin(
+            self.model(), token_ids, padding_mask, num_slots, gumbel(seed, 0)
+        )
+
+    def _advance(self, carry, seed, step):
+        return self.advance(self.model(), carry, gumbel(seed, step))
+
+    def _run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
+        carry = self._begin(token_ids, padding_mask, num_slots, seed)
+        generated = tf.zeros((capacity, tf.shape(token_ids)[0]), "int32")
+        generated = _set_row(generated, 0, carry["token"])
+
+        def goes_on(step, carry, generated):
+            return (step < num_new) & ~tf.reduce_all(carry["finished"])
+
+        def turn(step, carry, generated):
+            carry = self._advance(carry, seed, step)
+            return step + 1, carry, _set_row(generated, step, carry["token"])
+
+        loop = (tf.constant(1), carry, generated)
+        return tf.transpose(tf.while_loop(goes_on, turn, loop)[2])
+
+
+def gumbel(seed, step):
+    """Gumbel noise of one step: a function of the shape."""
+
+    def noise(shape):
+        uniform = tf.random.stateless_uniform(shape, (seed, step), minval=1e-20)
+        return -tf.math.log(-tf.math.log(uniform))
+
+    return noise
+
+
+def _set_row(array, index, row):
+    return tf.tensor_scatter_nd_update(array, [[index]], [row])

@@ -1,0 +1,87 @@
+"""PyTorch: the fused attention kernel, writes in place, and an inference-mode loop."""
+
+import weakref
+
+import keras
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+
+def fused_attention(query, key, value, mask, is_causal, scale):
+    """`scaled_dot_product_attention`: memory grows with T, not with T x S."""
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        is_causal=is_causal,
+        scale=scale,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+
+
+def map_recomputed(function, chunks, shared):
+    """A loop; under autograd each turn is checkpointed."""
+    present = next(chunk for chunk in chunks if chunk is not None)
+    results = []
+    for i in range(present.shape[0]):
+        turn = tuple(None if chunk is None else chunk[i] for chunk in chunks)
+        if torch.is_grad_enabled():
+            results.append(checkpoint(function, turn, shared, use_reentrant=False))
+        else:
+            results.append(function(turn, shared))
+    return torch.stack(results)
+
+
+def write_slots(buffer, update, index, axis):
+    """`index_copy_`: no copy of the buffer, no wait for the device."""
+    slots = index + torch.arange(update.shape[axis], device=buffer.device)
+    return buffer.index_copy_(axis, slots, update.to(buffer.dtype))
+
+
+class Decoder:
+    """A Python loop in inference mode; see `backend.decoder`."""
+
+    def __init__(self, model, begin, advance):
+        self.model = weakref.ref(model)
+        self.begin, self.advance = begin, advance
+
+    def run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
+        tokens = None
+        steps = self._steps(token_ids, padding_mask, num_slots, num_new, seed)
+        for step, carry in enumerate(steps):
+            if tokens is None:
+                shape = (token_ids.shape[0], capacity)
+                tokens = carry["token"].new_zeros(shape)
+            tokens[:, step] = carry["token"]
+            # Asking whether all rows have ended waits for the device: not every time.
+            if step % 16 == 15 and bool(carry["finished"].all()):
+                break
+        return tokens
+
+    def stream(self, token_ids, padding_mask, num_slots, num_new, seed):
+        for carry in self._steps(token_ids, padding_mask, num_slots, num_new, seed):
+            yield carry["token"]
+            if bool(carry["finished"].all()):
+                return
+
+    def _steps(self, token_ids, padding_mask, num_slots, num_new, seed):
+        device = keras.ops.zeros(()).device  # where Keras puts its tensors
+        token_ids = torch.as_tensor(token_ids, device=device)
+        padding_mask = torch.as_tensor(padding_mask, device=device)
+        generator = torch.Generator(device=device).manual_seed(seed)
+
+        def noise(shape):
+            exponential = torch.empty(shape, device=device)
+            return -exponential.exponential_(generator=generator).log()
+
+        model = self.model()
+        # One step a time: a generator must not leave inference mode on behind it.
+        with torch.inference_mode():
+            carry = self.begin(model, token_ids, padding_mask, num_slots, noise)
+        yield carry
+        for _ in range(num_new - 1):
+            with torch.inference_mode():
+                carry = self.advance(model, carry, noise)
+            yield carry

@@ -1,0 +1,54 @@
+"""What the `attention=` of every Transformer model may be, and what it becomes."""
+
+from keras_lm.layers.attention import Attention
+from keras_lm.layers.multi_head_attention import MultiHeadAttention
+
+# The short names.
+ATTENTIONS = {
+    "multi_head": MultiHeadAttention,
+}
+
+
+def choose_attention(attention, num_layers, **arguments):
+    """One fresh attention layer for each block of a model.
+
+    Args:
+        attention: a short name (`ATTENTIONS`), an `Attention` layer that serves as a
+            prototype (each block gets a fresh copy from its config), or a list of
+            these that is repeated over the blocks, so that kinds alternate.
+        num_layers: int. Number of blocks; a multiple of the length of a list.
+        **arguments: of the layers that short names stand for.
+
+    Returns:
+        list of `num_layers` `Attention` layers.
+
+    Raises:
+        ValueError: an unknown name, or a list whose length does not divide
+            `num_layers`.
+        TypeError: neither a name nor an `Attention`.
+    """
+    kinds = list(attention) if isinstance(attention, (list, tuple)) else [attention]
+    if not kinds or num_layers % len(kinds):
+        raise ValueError(
+            "A list of attentions must have a length that divides `num_layers`. "
+            f"Received: {len(kinds)} attentions, num_layers={num_layers}"
+        )
+    return [_fresh(kinds[i % len(kinds)], arguments) for i in range(num_layers)]
+
+
+def _fresh(kind, arguments):
+    if isinstance(kind, Attention):
+        config = kind.get_config()
+        config.pop("name")
+        return type(kind).from_config(config)
+    if not isinstance(kind, str):
+        raise TypeError(
+            "`attention` must be a short name or an attention layer of keras_lm. "
+            f"Received: {kind!r}"
+        )
+    if kind not in ATTENTIONS:
+        raise ValueError(
+            f"`attention` must be one of {sorted(ATTENTIONS)}, or a layer. "
+            f"Received: attention={kind!r}"
+        )
+    return ATTENTIONS[kind](**arguments)

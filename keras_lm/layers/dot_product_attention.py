@@ -1,0 +1,147 @@
+"""Scaled dot-product attention (Vaswani et al., 2017), fused, in chunks or explicit."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_lm import backend
+from keras_lm.layers.masks import Visibility, both, masked_softmax, zero_blind_rows
+
+# From so many scores per head on, queries are taken in chunks of CHUNK_SIZE.
+CHUNKED_FROM = 1024 * 1024
+CHUNK_SIZE = 128
+
+
+def dot_product_attention(query, key, value, visibility=None, scale=None):
+    """Attends with every query to every visible key.
+
+    For each head: `context_t = sum_s softmax_s(q_t . k_s * scale) v_s`. Builds no
+    `T x S` array where that would be large: the backend's fused kernel is used where
+    there is one, and chunks of queries where there is none.
+
+    Shapes: `B` batch, `H` heads, `K` key and value heads (`H` is a multiple), `T` query
+    steps, `S` key steps, `D` and `Dv` widths of a head.
+
+    Args:
+        query: float `(B, H, T, D)`.
+        key: float `(B, K, S, D)`.
+        value: float `(B, K, S, Dv)`.
+        visibility: `Visibility`; `None` hides nothing.
+        scale: float. `1 / sqrt(D)` when `None`.
+
+    Returns:
+        float `(B, H, T, Dv)`; 0 in rows that see no key.
+
+    Source: https://arxiv.org/abs/1706.03762, equation 1.
+    """
+    visibility = visibility or Visibility()
+    scale = scale or 1.0 / math.sqrt(query.shape[-1])
+    num_queries, num_keys = query.shape[2], key.shape[2]
+    # Lengths may be unknown (`None`, or a symbol under JAX): take the explicit form.
+    static = isinstance(num_queries, int) and isinstance(num_keys, int)
+    only_causal = visibility.key_mask is None and visibility.attention_mask is None
+    is_square = static and num_queries == num_keys
+    if only_causal and (is_square or not visibility.is_causal):
+        context = backend.fused_attention(
+            query, key, value, None, visibility.is_causal, scale
+        )
+        if context is not None:
+            return context
+    if static and num_queries * num_keys >= CHUNKED_FROM:
+        return _in_chunks(query, key, value, visibility, scale)
+    mask = visibility.mask(ops.shape(query)[2], ops.shape(key)[2])
+    context = backend.fused_attention(query, key, value, mask, False, scale)
+    if context is None:
+        weights = attention_weights(query, key, mask, scale)
+        return weighted_values(weights, value)
+    return zero_blind_rows(context, mask)
+
+
+def attention_weights(query, key, mask=None, scale=None):
+    """Softmax of the scaled dot products, built whole.
+
+    Args:
+        query: float `(B, H, T, D)`.
+        key: float `(B, K, S, D)`. Each serves `H / K` query heads, without a copy.
+        mask: bool, broadcastable to `(B, H, T, S)`, or `None`.
+        scale: float. `1 / sqrt(D)` when `None`.
+
+    Returns:
+        float `(B, H, T, S)` in the dtype of `query`; each row sums to 1, or is 0 where
+        nothing is visible.
+    """
+    scale = scale or 1.0 / math.sqrt(query.shape[-1])
+    if keras.backend.standardize_dtype(query.dtype) == "float16":
+        # The product of two float16 vectors may pass 65,504, its largest number.
+        scores = _fold_product(ops.cast(query, "float32") * scale, _transpose(key))
+    else:
+        scores = _fold_product(query * scale, _transpose(key))
+    return ops.cast(masked_softmax(scores, mask), query.dtype)
+
+
+def weighted_values(weights, value):
+    """The mean of the values under the weights.
+
+    Args:
+        weights: float `(B, H, T, S)`.
+        value: float `(B, K, S, Dv)`.
+
+    Returns:
+        float `(B, H, T, Dv)`.
+    """
+    return _fold_product(weights, value)
+
+
+def _transpose(key):
+    return ops.transpose(key, (0, 1, 3, 2))  # (B, K, D, S)
+
+
+def _fold_product(left, right):
+    """`left (B, H, T, X) @ right (B, K, X, Y)`, where a group of heads shares `right`."""
+    right = ops.cast(right, left.dtype)
+    num_heads, num_shared = left.shape[1], right.shape[1]
+    if num_heads == num_shared:
+        return ops.matmul(left, right)
+    steps, width = ops.shape(left)[2], ops.shape(left)[3]
+    rows = num_heads // num_shared * steps
+    folded = ops.reshape(left, (-1, num_shared, rows, width))
+    product = ops.matmul(folded, right)  # (B, K, H / K * T, Y)
+    return ops.reshape(product, (-1, num_heads, steps, ops.shape(right)[3]))
+
+
+def _in_chunks(query, key, value, visibility, scale):
+    """The explicit form, `CHUNK_SIZE` queries at a time: memory grows with S only."""
+    num_queries, num_keys = query.shape[2], key.shape[2]
+    num_chunks = -(-num_queries // CHUNK_SIZE)
+    padded = num_chunks * CHUNK_SIZE
+
+    def split(array):  # (B, H, T, X) -> (chunks, B, H, CHUNK_SIZE, X)
+        array = ops.pad(array, ((0, 0), (0, 0), (0, padded - num_queries), (0, 0)))
+        shape = (-1, array.shape[1], num_chunks, CHUNK_SIZE, array.shape[3])
+        return ops.transpose(ops.reshape(array, shape), (2, 0, 1, 3, 4))
+
+    mask = visibility.attention_mask
+    if mask is not None:
+        shape = (*ops.shape(mask)[:2], num_queries, num_keys)
+        mask = split(ops.broadcast_to(mask, shape))
+    first_places = ops.arange(0, padded, CHUNK_SIZE, dtype="int32")  # (chunks,)
+
+    def attend(chunk, shared):
+        some_queries, some_mask, first_place = chunk
+        key, value, key_mask = shared
+        seen = Visibility(key_mask, some_mask).mask(CHUNK_SIZE, num_keys)
+        if visibility.is_causal:
+            places = first_place + ops.arange(0, CHUNK_SIZE, dtype="int32")
+            places = ops.expand_dims(places + (num_keys - num_queries), 1)
+            causal = ops.expand_dims(ops.arange(0, num_keys, dtype="int32"), 0) <= places
+            seen = both(seen, ops.reshape(causal, (1, 1, CHUNK_SIZE, num_keys)))
+        weights = attention_weights(some_queries, key, seen, scale)
+        return weighted_values(weights, value)
+
+    context = backend.map_recomputed(
+        attend, (split(query), mask, first_places), (key, value, visibility.key_mask)
+    )  # (chunks, B, H, CHUNK_SIZE, Dv)
+    context = ops.transpose(context, (1, 2, 0, 3, 4))
+    shape = (-1, query.shape[1], padded, value.shape[3])
+    return ops.reshape(context, shape)[:, :, :num_queries]

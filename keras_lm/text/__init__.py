@@ -1,0 +1,45 @@
+"""Text: corpora, tokenizers and datasets, from strings to arrays for `fit`.
+
+TensorFlow is loaded by `language_model_dataset` and `GraphTokenizer` when they are
+used, and by nothing else here.
+"""
+
+from typing import TYPE_CHECKING
+
+from keras_lm.text.docstring_corpus import docstring_corpus
+from keras_lm.text.document import Document
+from keras_lm.text.encode_corpus import encode_corpus
+from keras_lm.text.language_model_dataset import language_model_dataset
+from keras_lm.text.read_corpus import read_corpus
+from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
+from keras_lm.text.split_documents import split_documents
+from keras_lm.text.stream_decoder import StreamDecoder
+from keras_lm.text.train_tokenizer import train_tokenizer
+
+if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
+    from keras_lm.text.graph_tokenizer import GraphTokenizer
+
+__all__ = [
+    "Document",
+    "GraphTokenizer",
+    "SentencePieceTokenizer",
+    "StreamDecoder",
+    "docstring_corpus",
+    "encode_corpus",
+    "language_model_dataset",
+    "read_corpus",
+    "split_documents",
+    "train_tokenizer",
+]
+
+
+def __getattr__(name: str):
+    if name == "GraphTokenizer":  # a tf.Module: its file imports TensorFlow
+        from keras_lm.text.graph_tokenizer import GraphTokenizer
+
+        return GraphTokenizer
+    raise AttributeError(f"module 'keras_lm.text' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

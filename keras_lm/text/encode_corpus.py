@@ -1,0 +1,43 @@
+"""A corpus as one row of token ids."""
+
+import numpy as np
+
+
+def encode_corpus(texts, tokenizer):
+    """Encodes texts into one row, with a separator around each.
+
+    `separator, first text, separator, second text, ..., separator`: every token of
+    every text has a token before it from which it can be predicted, and every end of
+    a text is a token to predict. Texts that are empty are left out.
+
+    Args:
+        texts: sequence of str or UTF-8 bytes.
+        tokenizer: with `encode(list of texts)` and `separator_id`.
+
+    Returns:
+        int32 NumPy array `(N,)`.
+
+    Raises:
+        TypeError: `texts` is one string, or holds something else than texts.
+        ValueError: there is no text, or all are empty.
+
+    Example:
+        >>> from keras_lm import text
+        >>> tokenizer = text.train_tokenizer(["one two three"] * 5, 300)
+        >>> token_ids = text.encode_corpus(["one", "two"], tokenizer)
+        >>> (token_ids == tokenizer.separator_id).nonzero()[0].size
+        3
+    """
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"`texts` must be a sequence of texts. Received: {texts!r:.50}")
+    texts = list(texts)
+    separator = np.array([tokenizer.separator_id], "int32")
+    parts = [separator]
+    for token_ids in tokenizer.encode(texts):
+        if token_ids:
+            parts += [np.asarray(token_ids, "int32"), separator]
+    if len(parts) == 1:
+        raise ValueError(
+            f"`texts` must hold some text. Received: {len(texts)} empty text(s)"
+        )
+    return np.concatenate(parts)

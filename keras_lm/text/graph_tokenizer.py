@@ -1,0 +1,70 @@
+"""The tokenizer as TensorFlow ops, for a SavedModel that takes and gives strings."""
+
+# This file is imported when `keras_lm.text.GraphTokenizer` is first used.
+import tensorflow as tf  # noqa: TID253
+import tensorflow_text  # noqa: TID253
+
+from keras_lm.text.unicode import (
+    ESCAPE,
+    ESCAPED_ESCAPE,
+    ESCAPED_SPACE_SIGN,
+    SPACE_SIGN,
+)
+
+
+class GraphTokenizer(tf.Module):
+    """`SentencePieceTokenizer` inside a TensorFlow graph, with the same answers.
+
+    Encoding is tensorflow-text's SentencePiece op, which the stock TensorFlow Serving
+    binary links; decoding is a lookup in core TensorFlow. As an attribute of a
+    `tf.Module` or Keras model it is saved with it.
+
+    Args:
+        tokenizer: a `SentencePieceTokenizer`.
+
+    Example:
+        >>> from keras_lm import text
+        >>> tokenizer = text.train_tokenizer(["one two three"] * 5, 300)
+        >>> graph_tokenizer = text.GraphTokenizer(tokenizer)
+        >>> token_ids = graph_tokenizer.encode(["one", ""])
+        >>> token_ids.shape.rank, graph_tokenizer.decode(token_ids).shape
+        (2, TensorShape([2]))
+    """
+
+    def __init__(self, tokenizer):
+        super().__init__(name="graph_tokenizer")
+        self._sentence_piece = tensorflow_text.SentencepieceTokenizer(
+            model=tokenizer.model_proto
+        )
+        self._vocabulary_bytes = list(tokenizer.vocabulary_bytes)
+
+    def encode(self, text):
+        """Strings to token ids, without special tokens.
+
+        Args:
+            text: string `(B,)`. Invalid UTF-8 becomes U+FFFD.
+
+        Returns:
+            `tf.RaggedTensor` of int32, `(B, None)`; an empty row for `""`.
+        """
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        text = tf.strings.regex_replace(text, ESCAPE, ESCAPED_ESCAPE)
+        text = tf.strings.regex_replace(text, SPACE_SIGN, ESCAPED_SPACE_SIGN)
+        return self._sentence_piece.tokenize(text)
+
+    def decode(self, token_ids):
+        """Token ids to strings.
+
+        Args:
+            token_ids: `tf.RaggedTensor` or tensor of int, `(B, None)`. At least 0
+                and below the vocabulary's size.
+
+        Returns:
+            string `(B,)`, valid UTF-8. Special tokens give nothing, bytes that are
+            no character U+FFFD.
+        """
+        pieces = tf.gather(tf.constant(self._vocabulary_bytes), token_ids)
+        text = tf.strings.reduce_join(pieces, axis=-1)  # (B,)
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        text = tf.strings.regex_replace(text, ESCAPED_SPACE_SIGN, SPACE_SIGN)
+        return tf.strings.regex_replace(text, ESCAPED_ESCAPE, ESCAPE)

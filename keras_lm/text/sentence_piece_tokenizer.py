@@ -1,0 +1,192 @@
+"""SentencePiece with byte fallback and no normalisation (Kudo & Richardson, 2018)."""
+
+import pathlib
+
+import numpy as np
+
+from keras_lm.text.stream_decoder import StreamDecoder
+from keras_lm.text.unicode import SPACE_SIGN, as_unicode, escape, unescape
+
+# Changed by each setting of SentencePiece that would lose something of a text.
+_PROBE = (
+    "  A\uff21\u00e9e\u0301 \t\n\r\0\u4e2d\U0001f469\u200d\U0001f467 <s></s><unk>  "
+)
+
+
+class SentencePieceTokenizer:
+    r"""Text to token ids and back, with nothing lost on the way.
+
+    `decode(encode(text)) == text` for every valid Unicode string, its spaces, tabs
+    and newlines included: characters outside the vocabulary are spelled in UTF-8
+    bytes, nothing is normalised, and text that looks like a special token ("</s>",
+    "<0x0A>") stays text. U+2581, SentencePiece's own space sign, is escaped (see
+    `keras_lm.text.unicode`). Invalid UTF-8 becomes U+FFFD. `decode` takes any ids:
+    special tokens give nothing, and bytes that are no character give U+FFFD.
+
+    `vocabulary_size`, `padding_id` and `separator_id` (between documents, and the end
+    of a generated text) are attributes; `vocabulary_bytes` is what each token adds to
+    a text. `GraphTokenizer` is the same inside a TensorFlow graph.
+
+    Args:
+        model_proto: bytes. A SentencePiece model, as `train_tokenizer` makes it.
+
+    Raises:
+        TypeError: `model_proto` is not bytes.
+        ValueError: `model_proto` is no SentencePiece model, or one that does not
+            give every text back, or one without padding and end tokens.
+
+    Example:
+        >>> from keras_lm import text
+        >>> tokenizer = text.train_tokenizer(["one two three"] * 5, 300)
+        >>> token_ids = tokenizer.encode("  three, two\n")
+        >>> tokenizer.decode(token_ids)
+        '  three, two\n'
+
+    Source: https://arxiv.org/abs/1808.06226
+    """
+
+    def __init__(self, model_proto: bytes):
+        self._processor = _processor(model_proto)
+        self.model_proto = model_proto
+        self.vocabulary_size = self._processor.vocab_size()
+        self.padding_id = self._processor.pad_id()
+        self.separator_id = self._processor.eos_id()
+        self.vocabulary_bytes = [
+            _bytes_of(self._processor, n) for n in range(self.vocabulary_size)
+        ]
+        self._refuse_lossy_model()
+
+    def encode(self, text):
+        """Text to token ids, without special tokens.
+
+        Args:
+            text: str, UTF-8 bytes, or a list of these.
+
+        Returns:
+            list of int, or for a list of texts a list of these; `[]` for `""`.
+
+        Raises:
+            TypeError: a text is neither str nor bytes.
+        """
+        if isinstance(text, (str, bytes)):
+            return self._processor.encode(escape(as_unicode(text)))
+        return self._processor.encode([escape(as_unicode(one)) for one in text])
+
+    def decode(self, token_ids):
+        """Token ids to text.
+
+        Args:
+            token_ids: sequence or array of int, or a sequence of these.
+
+        Returns:
+            str, or for a sequence of sequences a list of str.
+
+        Raises:
+            ValueError: a token id is below 0 or not below the vocabulary's size.
+        """
+        if not isinstance(token_ids, (list, tuple)):
+            token_ids = np.asarray(token_ids).tolist()  # an array of any backend
+        if len(token_ids) and np.ndim(token_ids[0]):
+            return [self.decode(one) for one in token_ids]
+        return unescape(self.token_bytes(token_ids).decode("utf-8", "replace"))
+
+    def token_bytes(self, token_ids) -> bytes:
+        """The UTF-8 bytes of tokens, U+2581 and ESC still escaped.
+
+        Args:
+            token_ids: sequence of int.
+
+        Returns:
+            bytes, possibly parts of characters.
+
+        Raises:
+            ValueError: a token id is below 0 or not below the vocabulary's size.
+        """
+        if len(token_ids) and not (
+            0 <= min(token_ids) and max(token_ids) < self.vocabulary_size
+        ):
+            raise ValueError(
+                f"a token id must be at least 0 and below {self.vocabulary_size}. "
+                f"Received: {min(token_ids)} to {max(token_ids)}"
+            )
+        return b"".join([self.vocabulary_bytes[n] for n in token_ids])
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A decoder that takes token ids one at a time.
+
+        Returns:
+            `StreamDecoder` with `push(token_id)` and `flush()`.
+        """
+        return StreamDecoder(self)
+
+    def save(self, path):
+        """Writes the SentencePiece model to one file.
+
+        Args:
+            path: str or path. The file, usually `....model`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        pathlib.Path(path).write_bytes(self.model_proto)
+
+    @classmethod
+    def load(cls, path) -> "SentencePieceTokenizer":
+        """The tokenizer that `save` wrote.
+
+        Args:
+            path: str or path. The file.
+
+        Returns:
+            `SentencePieceTokenizer`.
+
+        Raises:
+            OSError: the file cannot be read.
+            ValueError: the file holds no tokenizer that `train_tokenizer` made.
+        """
+        try:
+            return cls(pathlib.Path(path).read_bytes())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def _refuse_lossy_model(self):
+        if min(self.padding_id, self.separator_id) < 0:
+            raise ValueError(
+                "the SentencePiece model must have a padding and an end token. "
+                f"Received: pad_id={self.padding_id}, eos_id={self.separator_id}"
+            )
+        if self.decode(self.encode(_PROBE)) != _PROBE:
+            raise ValueError(
+                "the SentencePiece model must give every text back: byte fallback, "
+                "no normalisation, no dummy prefix. Received: a model that turns "
+                f"{_PROBE!r} into {self.decode(self.encode(_PROBE))!r}"
+            )
+
+
+def _processor(model_proto):
+    import sentencepiece
+
+    if not isinstance(model_proto, bytes):
+        raise TypeError(
+            "`model_proto` must be the bytes of a SentencePiece model. "
+            f"Received: {type(model_proto).__name__}"
+        )
+    try:
+        # No bytes at all would pass for "nothing to load yet".
+        proto = model_proto or b"nothing"
+        return sentencepiece.SentencePieceProcessor(model_proto=proto)
+    except RuntimeError as error:
+        raise ValueError(
+            "`model_proto` must be a SentencePiece model. "
+            f"Received: {len(model_proto)} bytes that are none"
+        ) from error
+
+
+def _bytes_of(processor, token_id):
+    """What one token adds to a text, in UTF-8."""
+    if processor.is_control(token_id) or processor.is_unknown(token_id):
+        return b""
+    piece = processor.id_to_piece(token_id)
+    if processor.is_byte(token_id):  # "<0x0A>"
+        return bytes.fromhex(piece[3:5])
+    return piece.replace(SPACE_SIGN, " ").encode("utf-8")

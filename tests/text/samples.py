@@ -1,0 +1,55 @@
+"""A tiny tokenizer, and texts, bytes and ids that are hard on a tokenizer."""
+
+from hypothesis import strategies as st
+
+from keras_lm.text import train_tokenizer
+
+CORPUS = [
+    "def area(width, height):\n    return width * height\n\n\n",
+    "The area of a circle, of a square.  中文分词,中文。\n\twidth  height",
+] * 20
+TOKENIZER = train_tokenizer(CORPUS, vocabulary_size=400)
+
+# Each of these has broken some tokenizer.
+HARD_PARTS = [
+    *["", " ", "  ", "\n", "\r\n", "\t", "\0", "\u3000", "\ufeff", "\u2028", "\x85"],
+    *["<s>", "</s>", "<unk>", "<pad>", "<0x0A>", "\\1", "\\0", "%", "⁇", "\ufffd"],
+    *["▁", "▁▁", "\x1b", "\x1b0", "\x1b1", "\x1b▁", "▅", "\ue000", "\U0010ffff"],
+    *["👩‍👩‍👧", "🇨🇳", "e\u0301", "é", "ﬁ", "Å", "中文", "한국", "مرحبا", "\ufffe"],
+    *["def area(", "    return", " width", "of a"],
+]
+HARD_TEXTS = ["", *HARD_PARTS, " ".join(HARD_PARTS), "".join(HARD_PARTS)]
+TEXTS = st.lists(st.sampled_from(HARD_PARTS) | st.text(max_size=5), max_size=9).map(
+    "".join
+)
+
+# Lone continuation, truncated, overlong, surrogate, above U+10FFFF, never valid.
+INVALID_PARTS = [
+    *[
+        b"\x80",
+        b"\xbf\xbf",
+        b"\xc3",
+        b"\xe4\xb8",
+        b"\xf0\x9f\x91",
+        b"\xf0\x9f",
+        b"\xf0",
+    ],
+    *[b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xc1\xbf"],
+    *[b"\xed\xa0\x80", b"\xed\xa0\xbd\xed\xb1\xa9", b"\xed\xbf\xbf"],
+    *[b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\xfe", b"\xff"],
+]
+BYTES = st.lists(
+    st.sampled_from(INVALID_PARTS)
+    | st.binary(max_size=4)
+    | TEXTS.map(lambda text: text.encode("utf-8")),
+    max_size=7,
+).map(b"".join)
+
+# Mostly bytes (ids 3 to 258), among them those of U+2581 and of an escape.
+BYTE_IDS = [3 + byte for byte in "▁\x1b01中👩".encode()]
+TOKEN_IDS = st.lists(
+    st.sampled_from(BYTE_IDS)
+    | st.integers(0, 258)
+    | st.integers(0, TOKENIZER.vocabulary_size - 1),
+    max_size=20,
+)

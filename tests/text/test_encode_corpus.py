@@ -1,0 +1,40 @@
+"""encode_corpus: one row, a separator around each text."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_lm.text import encode_corpus
+from tests.text.samples import TEXTS, TOKENIZER
+
+pytestmark = pytest.mark.once
+
+
+def test_a_case_done_by_hand():
+    # Bytes b are ids 3 + b outside the vocabulary; 1 separates.
+    token_ids = encode_corpus(["ÿ", "", b"\xc3\xbf"], TOKENIZER)
+
+    assert token_ids.dtype == np.int32
+    assert token_ids.tolist() == [1, 198, 194, 1, 198, 194, 1]
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=5).filter(any))
+def test_the_texts_can_be_read_between_the_separators(texts):
+    token_ids = encode_corpus(texts, TOKENIZER)
+
+    ends = np.flatnonzero(token_ids == TOKENIZER.separator_id)
+    rows = np.split(token_ids, ends)[1:-1]  # each begins with its separator
+    assert TOKENIZER.decode([row[1:] for row in rows]) == [t for t in texts if t]
+    assert (ends[0], ends[-1]) == (0, len(token_ids) - 1)
+
+
+@pytest.mark.parametrize("texts", [[], ["", ""]])
+def test_empty_texts_are_refused(texts):
+    with pytest.raises(ValueError, match=f"Received: {len(texts)} empty text"):
+        encode_corpus(texts, TOKENIZER)
+
+
+def test_one_string_is_refused():
+    with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
+        encode_corpus("one text", TOKENIZER)

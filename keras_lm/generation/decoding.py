@@ -1,0 +1,86 @@
+"""One decode, step by step: plain `keras.ops`, for every loop and every exporter.
+
+A decode is carried in a dictionary of
+`state`: the model's state;
+`history`, int32 `(B, L)`: token ids by slot, for the samplers;
+`token`, int32 `(B,)`: the newest token, not yet shown to the model;
+`finished`, bool `(B,)`: the rows that have ended. They repeat their stop token.
+"""
+
+import functools
+
+from keras import ops
+
+from keras_lm import backend
+
+
+def begin(model, token_ids, padding_mask, num_slots, noise, sampler, stop_token_ids):
+    """Shows the prompts to the model and draws the first token of each row.
+
+    Args:
+        model: answers the decoding protocol.
+        token_ids: int32 `(B, P)`. Prompts, padded on the left.
+        padding_mask: bool `(B, P)`. `True` = real; the last column is.
+        num_slots: int or int scalar tensor, `L`: room for prompts and new tokens.
+        noise: `noise(shape)` gives Gumbel noise.
+        sampler: see `samplers`.
+        stop_token_ids: tuple of int. Tokens that end a row.
+
+    Returns:
+        The carry: a dictionary, see the top of this file.
+    """
+    batch_size = ops.shape(token_ids)[0]
+    state = model.initial_state(batch_size, num_slots)
+    logits, state = model.step(token_ids, state, padding_mask, last_only=True)
+    history = ops.zeros((batch_size, num_slots), "int32")
+    history = backend.write_slots(history, token_ids, ops.zeros((), "int32"), axis=1)
+    token = _draw(logits[:, -1], history, state, sampler, noise)
+    return {
+        "state": state,
+        "history": history,
+        "token": token,
+        "finished": _is_stop(token, stop_token_ids),
+    }
+
+
+def advance(model, carry, noise, sampler, stop_token_ids):
+    """Shows the newest token to the model and draws the next.
+
+    Args:
+        model: answers the decoding protocol.
+        carry: as `begin` or `advance` gave it; it is used up.
+        noise: `noise(shape)` gives Gumbel noise.
+        sampler: see `samplers`.
+        stop_token_ids: tuple of int. Tokens that end a row.
+
+    Returns:
+        The carry after the step.
+    """
+    shown = ops.expand_dims(carry["token"], 1)  # (B, 1)
+    index = carry["state"]["clock"]["index"]
+    history = backend.write_slots(carry["history"], shown, index, axis=1)
+    logits, state = model.step(shown, carry["state"])
+    token = _draw(logits[:, -1], history, state, sampler, noise)
+    token = ops.where(carry["finished"], carry["token"], token)
+    finished = ops.logical_or(carry["finished"], _is_stop(token, stop_token_ids))
+    return {"state": state, "history": history, "token": token, "finished": finished}
+
+
+def bind(sampler, stop_token_ids):
+    """`begin` and `advance` with the sampler and the stop tokens filled in."""
+    chosen = {"sampler": sampler, "stop_token_ids": stop_token_ids}
+    return functools.partial(begin, **chosen), functools.partial(advance, **chosen)
+
+
+def _draw(logits, history, state, sampler, noise):
+    logits = sampler(logits, history, state["clock"]["visible"])
+    if not getattr(sampler, "is_greedy", False):
+        logits = logits + noise(ops.shape(logits))
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
+def _is_stop(token, stop_token_ids):
+    is_stop = ops.zeros_like(token, dtype="bool")
+    for stop in stop_token_ids:
+        is_stop = ops.logical_or(is_stop, ops.equal(token, stop))
+    return is_stop

@@ -1,0 +1,6 @@
+"""Tokenizer and model: strings in, answer out. What people call, and what is exported."""
+
+from keras_lm.pipelines.load import load
+from keras_lm.pipelines.text_generator import TextGenerator
+
+__all__ = ["TextGenerator", "load"]

@@ -1,0 +1,78 @@
+"""Reads a pipeline back from its directory."""
+
+import json
+from pathlib import Path
+
+import keras
+
+from keras_lm.text import SentencePieceTokenizer
+
+
+def load(directory):
+    """The pipeline that `save` wrote, on whatever backend Keras runs now.
+
+    Nothing in the directory is run as code: the model is one of keras_lm's classes,
+    made from its configuration and its numbers.
+
+    Args:
+        directory: str or path.
+
+    Returns:
+        The pipeline, for example a `TextGenerator`.
+
+    Raises:
+        FileNotFoundError: the directory, or a file in it, is not there.
+        ValueError: it is not a pipeline's, or a file in it is cut off.
+    """
+    from keras_lm.pipelines.text_generator import TextGenerator
+
+    directory = Path(directory)
+    description = _read_description(directory)
+    if description.get("pipeline") != "TextGenerator":
+        raise ValueError(
+            '`pipeline.json` must name a pipeline of keras_lm ("TextGenerator"). '
+            f"Received: {description.get('pipeline')!r} in {directory}"
+        )
+    tokenizer = SentencePieceTokenizer.load(_present(directory / "tokenizer.model"))
+    model = _load_model(_present(directory / "model.keras"))
+    return TextGenerator(model, tokenizer, **description["settings"])
+
+
+def _read_description(directory):
+    path = directory / "pipeline.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            "A pipeline's directory must hold `pipeline.json`. "
+            f"Received: {directory}, which does not"
+        )
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(description.get("settings"), dict):
+            raise ValueError("no settings")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"`pipeline.json` must be what `save` wrote. Received: {path}, which is "
+            f"cut off or another's ({error})"
+        ) from error
+    return description
+
+
+def _present(path):
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"A pipeline's directory must hold `{path.name}`. "
+            f"Received: {path.parent}, which does not"
+        )
+    return path
+
+
+def _load_model(path):
+    import keras_lm.models  # noqa: F401, makes the classes known to Keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # a cut-off archive can fail in any way
+        raise ValueError(
+            f"`model.keras` must be a whole model of keras_lm. Received: {path}, which "
+            f"cannot be read ({type(error).__name__}: {error})"
+        ) from error

@@ -48,15 +48,13 @@ class Decoder:
         self.begin, self.advance = begin, advance
 
     def run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
-        tokens = None
+        tokens = keras.ops.zeros((token_ids.shape[0], capacity), "int32")
+        # Asking whether all rows have ended waits for the device: not every time.
+        every = 1 if tokens.device.type == "cpu" else 16
         steps = self._steps(token_ids, padding_mask, num_slots, num_new, seed)
         for step, carry in enumerate(steps):
-            if tokens is None:
-                shape = (token_ids.shape[0], capacity)
-                tokens = carry["token"].new_zeros(shape)
             tokens[:, step] = carry["token"]
-            # Asking whether all rows have ended waits for the device: not every time.
-            if step % 16 == 15 and bool(carry["finished"].all()):
+            if (step + 1) % every == 0 and bool(carry["finished"].all()):
                 break
         return tokens
 

@@ -1,5 +1,6 @@
 """Text generation: from prompts to new tokens, with any model of the protocol."""
 
+import numbers
 import random
 import weakref
 from collections.abc import Iterator, Sequence
@@ -11,8 +12,11 @@ from keras_lm import backend
 from keras_lm.generation.decoding import bind
 from keras_lm.generation.samplers import get_sampler
 
-# Compiled loops: model -> {(sampler, stop tokens): loop}.
+# Compiled loops: model -> {(sampler, stop tokens): loop}, the newest used last.
 _decoders: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+_MAX_LOOPS = (
+    16  # for each model: a sampler made anew for every call must not fill memory
+)
 
 
 def generate(
@@ -26,9 +30,10 @@ def generate(
 ) -> np.ndarray:
     """Continues each prompt by up to `max_new_tokens` tokens.
 
-    Prompts of different lengths share a batch: each row gives what it gives alone. The
-    loop is compiled once for each sampler and each bucket of lengths; a second call
-    with another length in the same bucket compiles nothing.
+    Prompts of different lengths share a batch: with a greedy sampler each row gives
+    what it gives alone. The loop is compiled once for each sampler, batch size and
+    bucket of lengths; a second call with another length in the same bucket compiles
+    nothing.
 
     Shapes: `B` batch, `P` longest prompt, `N` new tokens.
 
@@ -42,15 +47,16 @@ def generate(
         sampler: a function of `generation.samplers`, or the name of one that needs no
             arguments ("greedy", "random").
         stop_token_ids: ints. After one of these a row has ended and repeats it.
-        seed: int or `None`. The same seed gives the same tokens on one backend; `None`
-            takes one from Python's `random`.
+        seed: int or `None`. The same seed gives the same batch the same tokens on one
+            backend; `None` takes one from Python's `random`.
 
     Returns:
         int32 `(B, N)`: the new tokens, without the prompts.
 
     Raises:
-        ValueError: an empty prompt, a token id out of range, `max_new_tokens` below 1,
-            prompt and new tokens longer than the model, or an unknown sampler.
+        ValueError: no prompt or an empty one, a token id out of range, a mask of
+            another shape, `max_new_tokens` below 1, prompt and new tokens longer than
+            the model, or an unknown sampler.
 
     Example:
         >>> model = keras_lm.models.TransformerDecoder(
@@ -61,12 +67,14 @@ def generate(
     """
     prompts = check_prompts(model, token_ids, padding_mask, max_new_tokens)
     ids, mask = left_padded(prompts)
+    stops = _stops(stop_token_ids)
     capacity = bucket(max_new_tokens)
-    tokens = _decoder(model, sampler, stop_token_ids).run(
-        ids, mask, ids.shape[1] + capacity, capacity, max_new_tokens, _seed(seed)
+    num_slots = ids.shape[1] + capacity
+    tokens = _decoder(model, sampler, stops).run(
+        ids, mask, num_slots, capacity, int(max_new_tokens), _seed(seed)
     )
     tokens = np.array(keras.ops.convert_to_numpy(tokens)[:, :max_new_tokens])
-    return _repeat_stops(tokens, stop_token_ids)
+    return _repeat_stops(tokens, stops)
 
 
 def stream(
@@ -98,9 +106,9 @@ def stream(
     prompts = check_prompts(model, token_ids, padding_mask, max_new_tokens)
     ids, mask = left_padded(prompts)
     num_slots = ids.shape[1] + bucket(max_new_tokens)
-    decoder = _decoder(model, sampler, stop_token_ids)
-    steps = decoder.stream(ids, mask, num_slots, max_new_tokens, _seed(seed))
-    return (np.array(keras.ops.convert_to_numpy(token)) for token in steps)
+    decoder = _decoder(model, sampler, _stops(stop_token_ids))
+    steps = decoder.stream(ids, mask, num_slots, int(max_new_tokens), _seed(seed))
+    return _tokens(model, steps)
 
 
 def check_prompts(model, token_ids, padding_mask, max_new_tokens) -> list[np.ndarray]:
@@ -118,18 +126,21 @@ def check_prompts(model, token_ids, padding_mask, max_new_tokens) -> list[np.nda
     Raises:
         ValueError: see `generate`.
     """
-    if max_new_tokens < 1:
+    if not isinstance(max_new_tokens, numbers.Integral) or max_new_tokens < 1:
         raise ValueError(
-            "`max_new_tokens` must be at least 1. "
+            "`max_new_tokens` must be an int, at least 1. "
             f"Received: max_new_tokens={max_new_tokens}"
         )
-    rows = [_row(row) for row in _rows(token_ids)]
+    rows = _rows(token_ids)
+    if not rows:
+        raise ValueError("`token_ids` must hold at least one prompt. Received: none")
+    for row in rows:
+        _check_kind(row)
     if padding_mask is not None:
-        masks = np.asarray(keras.ops.convert_to_numpy(padding_mask)).astype(bool)
-        rows = [row[mask] for row, mask in zip(rows, masks, strict=True)]
+        rows = _real(rows, _rows(padding_mask))
     for i, row in enumerate(rows):
         _check_row(model, i, row, max_new_tokens)
-    return rows
+    return [row.astype("int32") for row in rows]
 
 
 def left_padded(prompts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -157,20 +168,28 @@ def bucket(length: int) -> int:
     return max(16, 1 << (length - 1).bit_length())
 
 
-def _rows(token_ids):
-    if isinstance(token_ids, (list, tuple)):
-        return token_ids
-    return keras.ops.convert_to_numpy(token_ids)
+def _rows(batch) -> list[np.ndarray]:
+    if not isinstance(batch, (list, tuple)):
+        batch = np.atleast_1d(keras.ops.convert_to_numpy(batch))
+    return [np.asarray(row) for row in batch]
 
 
-def _row(row) -> np.ndarray:
-    row = np.asarray(row)
+def _check_kind(row):
     if row.ndim != 1 or (row.size and row.dtype.kind not in "iu"):
         raise ValueError(
             "`token_ids` must be ints of shape (B, P), or lists of ints. "
             f"Received: a row of shape {row.shape} and dtype {row.dtype}"
         )
-    return row.astype("int32")
+
+
+def _real(rows, masks):
+    shapes = [row.shape for row in rows], [mask.shape for mask in masks]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "`padding_mask` must have the shape of `token_ids`. Received: rows of "
+            f"shapes {shapes[1]} for rows of shapes {shapes[0]}"
+        )
+    return [row[mask.astype(bool)] for row, mask in zip(rows, masks, strict=True)]
 
 
 def _check_row(model, i, row, max_new_tokens):
@@ -192,22 +211,33 @@ def _check_row(model, i, row, max_new_tokens):
         )
 
 
-def _decoder(model, sampler, stop_token_ids):
-    key = (get_sampler(sampler), tuple(int(stop) for stop in stop_token_ids))
-    decoders = _decoders.setdefault(model, {})
-    if key not in decoders:
-        decoders[key] = backend.decoder(model, *bind(*key))
-    return decoders[key]
+def _stops(stop_token_ids) -> tuple[int, ...]:
+    return tuple(sorted({int(stop) for stop in stop_token_ids}))
 
 
-def _seed(seed):
-    return random.randrange(2**31 - 1) if seed is None else seed
+def _decoder(model, sampler, stops):
+    key = (get_sampler(sampler), stops)
+    loops = _decoders.setdefault(model, {})
+    loops[key] = loops.pop(key, None) or backend.decoder(model, *bind(*key))
+    if len(loops) > _MAX_LOOPS:
+        del loops[next(iter(loops))]
+    return loops[key]
 
 
-def _repeat_stops(tokens, stop_token_ids):
+def _tokens(model, steps):
+    """What comes as NumPy; `model` is named so that it lives as long as the steps."""
+    for token in steps:
+        yield np.array(keras.ops.convert_to_numpy(token))
+
+
+def _seed(seed) -> int:
+    return random.randrange(2**31) if seed is None else int(seed) % 2**31
+
+
+def _repeat_stops(tokens, stops):
     """After its first stop token a row repeats it, also where the loop ended early."""
     for row in tokens:
-        stops = np.flatnonzero(np.isin(row, list(stop_token_ids)))
-        if stops.size:
-            row[stops[0] :] = row[stops[0]]
+        places = np.flatnonzero(np.isin(row, stops))
+        if places.size:
+            row[places[0] :] = row[places[0]]
     return tokens

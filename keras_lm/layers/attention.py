@@ -59,9 +59,12 @@ class Attention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.num_heads = _at_least_one("num_heads", num_heads)
         self.key_dim = _at_least_one("key_dim", key_dim)
-        self.value_dim = _at_least_one("value_dim", value_dim or key_dim)
-        self.num_key_value_heads = num_key_value_heads or num_heads
-        if self.num_key_value_heads < 1 or num_heads % self.num_key_value_heads:
+        value_dim = key_dim if value_dim is None else value_dim
+        self.value_dim = _at_least_one("value_dim", value_dim)
+        if num_key_value_heads is None:
+            num_key_value_heads = num_heads
+        self.num_key_value_heads = num_key_value_heads
+        if num_key_value_heads < 1 or num_heads % num_key_value_heads:
             raise ValueError(
                 "`num_key_value_heads` must divide `num_heads`. Received: "
                 f"num_key_value_heads={num_key_value_heads}, num_heads={num_heads}"
@@ -72,6 +75,8 @@ class Attention(keras.layers.Layer):
             )
         self.dropout = dropout
         self.use_bias = use_bias
+        if output_dim is not None:
+            _at_least_one("output_dim", output_dim)
         self.output_dim = output_dim
         self.rotary_wavelength = rotary_wavelength
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -14,8 +14,9 @@ def choose_attention(attention, num_layers, **arguments):
 
     Args:
         attention: a short name (`ATTENTIONS`), an `Attention` layer that serves as a
-            prototype (each block gets a fresh copy from its config), or a list of
-            these that is repeated over the blocks, so that kinds alternate.
+            prototype (each block gets a fresh copy from its config, with a seed of its
+            own), or a list of these that is repeated over the blocks, so that kinds
+            alternate.
         num_layers: int. Number of blocks; a multiple of the length of a list.
         **arguments: of the layers that short names stand for.
 
@@ -33,14 +34,12 @@ def choose_attention(attention, num_layers, **arguments):
             "A list of attentions must have a length that divides `num_layers`. "
             f"Received: {len(kinds)} attentions, num_layers={num_layers}"
         )
-    return [_fresh(kinds[i % len(kinds)], arguments) for i in range(num_layers)]
+    return [_fresh(kinds[i % len(kinds)], i, arguments) for i in range(num_layers)]
 
 
-def _fresh(kind, arguments):
+def _fresh(kind, block, arguments):
     if isinstance(kind, Attention):
-        config = kind.get_config()
-        config.pop("name")
-        return type(kind).from_config(config)
+        return type(kind).from_config(_own(kind.get_config(), block))
     if not isinstance(kind, str):
         raise TypeError(
             "`attention` must be a short name or an attention layer of keras_lm. "
@@ -51,4 +50,11 @@ def _fresh(kind, arguments):
             f"`attention` must be one of {sorted(ATTENTIONS)}, or a layer. "
             f"Received: attention={kind!r}"
         )
-    return ATTENTIONS[kind](**arguments)
+    return ATTENTIONS[kind](**_own(arguments, block))
+
+
+def _own(arguments, block):
+    """A block's own seed, and a name that does not depend on what was made before."""
+    seed = arguments.get("seed")
+    seed = None if seed is None else seed + block
+    return {**arguments, "name": "attention", "seed": seed}

@@ -72,6 +72,7 @@ def advance_clock(clock, num_positions, padding_mask=None):
         places = ops.expand_dims(offsets, 0)  # (1, n)
         num_real = num_positions
     else:
+        padding_mask = ops.cast(padding_mask, "bool")
         real = ops.cast(padding_mask, "int32")
         places = ops.maximum(ops.cumsum(real, axis=1) - 1, 0)  # (B, n)
         num_real = ops.sum(real, axis=1)  # (B,)

@@ -65,7 +65,11 @@ class TransformerDecoderBlock(keras.layers.Layer):
         self.seed = seed
         self.supports_masking = True
         self.feed_forward = FeedForward(
-            intermediate_dim, activation, gated, dtype=self.dtype_policy
+            intermediate_dim,
+            activation,
+            gated,
+            dtype=self.dtype_policy,
+            name="feed_forward",
         )
         self.attention_norm = self._normalization("attention_norm")
         self.feed_forward_norm = self._normalization("feed_forward_norm")

@@ -138,6 +138,7 @@ class TransformerDecoder(keras.Model):
             num_key_value_heads=num_key_value_heads,
             dropout=dropout,
             rotary_wavelength=10_000.0 if positions == "rotary" else None,
+            seed=_seed_of(seed, 1),
             dtype=policy,
         )
         self.blocks = [
@@ -148,6 +149,7 @@ class TransformerDecoder(keras.Model):
                 gated,
                 normalize_first,
                 dropout,
+                seed=_seed_of(seed, 1 + num_layers + i),
                 dtype=policy,
                 name=f"block_{i}",
             )
@@ -254,6 +256,11 @@ class TransformerDecoder(keras.Model):
     def _logits(self, hidden):
         logits = self.token_embedding(self.final_norm(hidden), reverse=True)
         return ops.cast(logits, "float32")  # (B, T, V)
+
+
+def _seed_of(seed, place):
+    """Its own seed for each place: equal seeds would drop the same features."""
+    return None if seed is None else seed + place
 
 
 def _check_sizes(vocabulary_size, num_layers, max_sequence_length):

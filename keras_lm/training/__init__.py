@@ -2,12 +2,14 @@
 
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.ngram_model import NGramModel
+from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
     "MaskedCrossEntropy",
+    "NGramModel",
     "NGramModel",
     "Perplexity",
     "ResumableCheckpoint",

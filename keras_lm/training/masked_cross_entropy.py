@@ -18,8 +18,8 @@ class MaskedCrossEntropy(keras.losses.Loss):
 
     Padding is told by weights, the third element of what `fit` is given, by a
     Keras mask on the logits, or by both. What stands at a position of weight 0
-    has no influence, be it an id that does not exist. An id outside the
-    vocabulary that does count makes the loss NaN on every backend.
+    has no influence, be it an id that does not exist. Any other id outside the
+    vocabulary makes the loss NaN on every backend.
 
     Differs from `keras.losses.SparseCategoricalCrossentropy` in the mean, which
     there is over all positions, padding included; and in never building a
@@ -66,11 +66,8 @@ class MaskedCrossEntropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def __call__(self, next_token_ids, logits, sample_weight=None):
-        next_token_ids = ops.convert_to_tensor(next_token_ids)
-        weights = token_weights(next_token_ids, logits, sample_weight)
-        return super().__call__(
-            counted_ids(next_token_ids, weights), logits, sample_weight=weights
-        )
+        next_token_ids, weights = counted_tokens(next_token_ids, logits, sample_weight)
+        return super().__call__(next_token_ids, logits, sample_weight=weights)
 
     def call(self, next_token_ids, logits):
         losses = nats_per_token(next_token_ids, logits)  # (B, T)
@@ -116,42 +113,29 @@ def nats_per_token(next_token_ids, logits):
     return ops.where(exists, losses, float("nan"))
 
 
-def token_weights(next_token_ids, logits, sample_weight=None):
-    """Says how much each token counts, from weights and from a Keras mask.
+def counted_tokens(next_token_ids, logits, sample_weight=None):
+    """Brings ids and weights to one shape; ids of weight 0 become 0, which exists.
 
     Args:
-        next_token_ids: `(B, T)`.
-        logits: float `(B, T, V)`, with or without a Keras mask.
+        next_token_ids: int `(B, T)`.
+        logits: float `(B, T, V)`.
         sample_weight: `(B, T)`, `(B, 1)`, `(B,)` or `None`.
 
     Returns:
-        float32 `(B, T)`.
+        `(next_token_ids, weights)`: int32 `(B, T)` and float32 `(B, T)`.
 
     Raises:
         ValueError: `next_token_ids` has not the shape of `logits` without `V`.
     """
-    _check_shapes(next_token_ids, logits)
-    weights = ops.ones_like(next_token_ids, dtype="float32")
-    for given in (sample_weight, getattr(logits, "_keras_mask", None)):
-        if given is not None:
-            given = ops.cast(given, "float32")
-            while len(given.shape) < len(weights.shape):
-                given = ops.expand_dims(given, axis=-1)
-            weights = weights * given
-    return weights
-
-
-def counted_ids(next_token_ids, weights):
-    """Replaces ids that do not count by 0, an id of every vocabulary.
-
-    Args:
-        next_token_ids: int `(B, T)`.
-        weights: float `(B, T)`.
-
-    Returns:
-        int32 `(B, T)`.
-    """
-    return ops.where(weights != 0, ops.cast(next_token_ids, "int32"), 0)
+    token_ids = ops.cast(next_token_ids, "int32")
+    _check_shapes(token_ids, logits)
+    weights = ops.ones_like(token_ids, dtype="float32")
+    if sample_weight is not None:
+        sample_weight = ops.cast(sample_weight, "float32")
+        while len(sample_weight.shape) < len(token_ids.shape):
+            sample_weight = ops.expand_dims(sample_weight, axis=-1)
+        weights = weights * sample_weight
+    return ops.where(weights != 0, token_ids, 0), weights
 
 
 def _check_shapes(next_token_ids, logits):

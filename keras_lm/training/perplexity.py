@@ -3,15 +3,11 @@
 import keras
 from keras import ops
 
-from keras_lm.training.masked_cross_entropy import (
-    counted_ids,
-    nats_per_token,
-    token_weights,
-)
+from keras_lm.training.masked_cross_entropy import counted_tokens, nats_per_token
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class Perplexity(keras.metrics.Metric):
+class Perplexity(keras.metrics.MeanMetricWrapper):
     """Perplexity: exp of the mean nats per token, over all tokens seen.
 
         perplexity = exp(sum(weight loss) / sum(weight))
@@ -51,21 +47,14 @@ class Perplexity(keras.metrics.Metric):
     """
 
     def __init__(self, name="perplexity"):
-        super().__init__(name=name, dtype="float32")
-        self.nats = self.add_variable((), initializer="zeros", name="nats")
-        self.tokens = self.add_variable((), initializer="zeros", name="tokens")
+        super().__init__(nats_per_token, name=name, dtype="float32")
 
     def update_state(self, next_token_ids, logits, sample_weight=None):
-        """Adds one batch; the call arguments above."""
-        next_token_ids = ops.convert_to_tensor(next_token_ids)
-        weights = token_weights(next_token_ids, logits, sample_weight)
-        losses = nats_per_token(counted_ids(next_token_ids, weights), logits)
-        self.nats.assign_add(ops.sum(losses * weights))
-        self.tokens.assign_add(ops.sum(weights))
+        next_token_ids, weights = counted_tokens(next_token_ids, logits, sample_weight)
+        super().update_state(next_token_ids, logits, sample_weight=weights)
 
     def result(self):
-        """Computes the perplexity of all batches since the last reset."""
-        return ops.exp(ops.divide_no_nan(self.nats, self.tokens))
+        return ops.exp(super().result())
 
     def get_config(self):
         return {"name": self.name}

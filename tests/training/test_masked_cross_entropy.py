@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.training import MaskedCrossEntropy
+from keras_lm.training import MaskedCrossEntropy, Perplexity
 from tests.checks import assert_close
 
 rng = np.random.default_rng(seed=0)
@@ -100,15 +100,17 @@ def test_a_keras_mask_is_weights():
     inputs = keras.Input((5,), dtype="int32")
     x = keras.layers.Embedding(8, 7, mask_zero=True)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(7)(x))
-    model.compile(loss=MaskedCrossEntropy(), optimizer="sgd")
+    model.compile("sgd", MaskedCrossEntropy(), metrics=[Perplexity()])
 
-    masked = model.evaluate(token_ids, NEXT, batch_size=3, verbose=0)
-    both = model.evaluate(
+    loss, perplexity = model.evaluate(token_ids, NEXT, batch_size=3, verbose=0)
+    both, _ = model.evaluate(
         token_ids, NEXT, batch_size=3, verbose=0, sample_weight=WEIGHTS
     )
-    weighted = MaskedCrossEntropy()(NEXT, np.array(model.predict(token_ids)), WEIGHTS)
 
-    assert_close([masked, both], [weighted, weighted])
+    logits = np.array(model.predict(token_ids, verbose=0))
+    expected = MaskedCrossEntropy()(NEXT, logits, WEIGHTS)
+    assert_close(ops.stack([loss, both]), ops.stack([expected, expected]))
+    assert_close(perplexity, ops.exp(expected))
 
 
 def test_weights_in_fit_and_an_unfinished_last_batch():

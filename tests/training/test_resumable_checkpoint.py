@@ -105,8 +105,10 @@ def test_wherever_the_writing_stops_a_checkpoint_is_valid(tmp_path, monkeypatch)
                 break
             except Killed:
                 stops += 1
-        again = ResumableCheckpoint(directory, {}, keep=1, notify=str)
+        told = []
+        again = ResumableCheckpoint(directory, {}, keep=1, notify=told.append)
         assert again.restore(make_model()) in (1, 2)
+        assert told[0].startswith("Training goes on")  # the newest one is complete
         again.set_model(model)
         again.on_epoch_end(2, {"loss": 1.0})
         assert len(names(directory)) == 1  # nothing half-written stays

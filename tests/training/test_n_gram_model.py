@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_lm.training import NGramModel
-from keras_lm.training.ngram_model import _tune as tune
+from keras_lm.training.n_gram_model import _tune as tune
 
 pytestmark = pytest.mark.once
 VOCABULARY_SIZE = 7

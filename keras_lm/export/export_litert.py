@@ -1,0 +1,107 @@
+"""A pipeline as one LiteRT file that any plain runtime runs."""
+
+import time
+from pathlib import Path
+
+from keras_lm.export.export_error import ExportError
+from keras_lm.export.export_report import ExportReport
+from keras_lm.export.hand_over import check_pipeline, hand_over
+from keras_lm.export.process import run_checker, run_worker
+from keras_lm.export.target import place_files, workshop
+
+# How far a logit may be from the model's.
+TOLERANCES = {None: 1e-3, "float16": 0.1, "dynamic_int8": 2.0}
+
+
+def export_litert(
+    pipeline, path, quantization: str | None = None, overwrite: bool = False
+) -> ExportReport:
+    """Writes a `.tflite` file with the signatures `prefill` and `decode`.
+
+    Whatever backend the pipeline runs on, a TensorFlow process of its own writes the
+    file, a second one runs it with ai-edge-litert alone, and its logits are compared
+    with the model's, token by token. Only then does it take its name. Both signatures
+    take `token_ids` (`[1, n]` or `[1, 1]`) and the state by name, and give `logits`
+    `[1, V]` of the last position and the state after it. Builtin operations only.
+    `<stem>.json` beside the file holds names and shapes, `<stem>.tokenizer.model` the
+    SentencePiece model; `saved_models/README.md` shows how to use the three.
+
+    Args:
+        pipeline: `pipelines.TextGenerator`.
+        path: str or path of the file, ending in `.tflite`.
+        quantization: "float16" (half the size), "dynamic_int8" (a quarter to a third:
+            weights of 8 bits, computed with 8-bit activations) or `None`, float32.
+        overwrite: bool. Whether a file that is there may be replaced.
+
+    Returns:
+        `ExportReport`.
+
+    Raises:
+        TypeError: `pipeline` is none.
+        ValueError: `quantization` is unknown, `path` does not end in `.tflite`, or the
+            model cannot be exported.
+        FileExistsError: the file is there, and `overwrite` is false.
+        OSError: it cannot be written.
+        ExportError: LiteRT cannot run a layer, or the file does not agree.
+    """
+    start = time.perf_counter()
+    check_pipeline(pipeline)
+    target = Path(path).absolute()
+    _check_arguments(target, quantization, overwrite)
+    with workshop(target.parent) as work:
+        job, expected = hand_over(pipeline, work)
+        finished = work / "finished"
+        finished.mkdir()
+        file = finished / target.name
+        job |= {"format": "litert", "path": str(file), "quantization": quantization}
+        run_worker(job, work)
+        checked = run_checker({**expected, "litert": str(file)}, work)["litert"]
+        refuse_difference(checked, TOLERANCES[quantization])
+        place_files(finished, target.parent, last=target.name)
+    return ExportReport(
+        path=target,
+        size_bytes=checked["size_bytes"],
+        largest_difference=checked["largest_difference"],
+        greedy_agreement=checked["greedy_agreement"],
+        seconds=time.perf_counter() - start,
+        quantization=quantization,
+    )
+
+
+def refuse_difference(checked: dict, tolerance: float) -> None:
+    """Refuses a file whose logits are not the model's.
+
+    Args:
+        checked: what `check_exports.py` says of it.
+        tolerance: float. How far a logit may be from the model's.
+
+    Raises:
+        ExportError: it is further, or not finite.
+    """
+    difference = checked["largest_difference"]
+    if not checked["finite"]:
+        raise ExportError(
+            "The LiteRT file must give finite logits. Received: some that are not"
+        )
+    if not difference <= tolerance:
+        raise ExportError(
+            f"The LiteRT file's logits must be within {tolerance} of the model's. "
+            f"Received: a difference of {difference}"
+        )
+
+
+def _check_arguments(target, quantization, overwrite):
+    if quantization not in TOLERANCES:
+        raise ValueError(
+            '`quantization` must be None, "float16" or "dynamic_int8". '
+            f"Received: quantization={quantization!r}"
+        )
+    if target.suffix != ".tflite":
+        raise ValueError(f"`path` must end in .tflite. Received: {target}")
+    if target.is_dir():
+        raise IsADirectoryError(f"`path` must be a file. Received: a folder, {target}")
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            "The target must not exist, or overwrite=True be given. "
+            f"Received: {target}"
+        )

@@ -1,0 +1,48 @@
+"""What an export has made, and how well it agrees."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """The outcome of an export that was checked and put in place.
+
+    Args:
+        path: of the version folder or of the `.tflite` file.
+        size_bytes: int. Size of the folder, or of the `.tflite` file alone.
+        largest_difference: float, at least 0. From the model on the backend that it
+            was exported from: of a logit (LiteRT), or of the log-likelihood of a
+            text, nats per token (SavedModel).
+        greedy_agreement: float, 0 to 1. The share of equal greedy tokens (LiteRT) or
+            continuations (SavedModel).
+        seconds: float. Time it all took.
+        quantization: `None`, "float16" or "dynamic_int8".
+
+    Example:
+        >>> from pathlib import Path
+        >>> report = ExportReport(Path("lm.tflite"), 81_920, 2e-7, 1.0, 9.5)
+        >>> report.agrees
+        True
+        >>> print(report)
+        lm.tflite: 0.1 MB, largest difference 2.0e-07, greedy agreement 100.0%, 9.5 s
+    """
+
+    path: Path
+    size_bytes: int
+    largest_difference: float
+    greedy_agreement: float
+    seconds: float
+    quantization: str | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all greedy tokens or texts were those of the model."""
+        return self.greedy_agreement == 1.0
+
+    def __str__(self):
+        return (
+            f"{self.path}: {self.size_bytes / 1e6:.1f} MB, largest difference "
+            f"{self.largest_difference:.1e}, greedy agreement "
+            f"{self.greedy_agreement:.1%}, {self.seconds:.1f} s"
+        )

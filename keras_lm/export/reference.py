@@ -1,0 +1,118 @@
+"""What the model itself answers, on its own backend: what exports are held to."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_lm.generation import generate
+
+# Prompts of different lengths, scripts and faults; the last is no valid UTF-8.
+PROBES = (
+    "",
+    "Returns the",
+    "中文，再加一些字",
+    "a 👩‍👧 and U+2581 ▁",
+    " def main(*args):\n    \"\"\"Say hello to everyone who is given by name.\"\"\"\n",
+    "bad \udcff\udc80 bytes",
+)
+# LiteRT is followed for so many tokens after each prompt.
+FOLLOWED = 24
+
+
+def reference(pipeline, work: Path) -> dict:
+    """Prompts, continuations and logits of the pipeline; the logits go to a file.
+
+    Shapes: `P` probes, `T` longest sequence, `V` vocabulary.
+
+    Args:
+        pipeline: `TextGenerator`.
+        work: folder for the file.
+
+    Returns:
+        dict: `prompts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`
+        (each with its continuation), `prompt_lengths`, `greedy_texts`, `num_tokens`,
+        `log_likelihoods` (of the prompts, nats), `margins` (the least lead of a greedy
+        token over the next best), `logits_path` (`.npy`, float32 `(P, T, V)`).
+
+    Raises:
+        ValueError: no prompt fits the model, or its logits are not finite.
+    """
+    model, tokenizer = pipeline.model, pipeline.tokenizer
+    prompts = _prompts_that_fit(pipeline)
+    starts = [
+        [tokenizer.separator_id, *tokenizer.encode(_bytes(prompt))]
+        for prompt in prompts
+    ]
+    new_tokens = generate(
+        model,
+        starts,
+        pipeline.max_new_tokens,
+        stop_token_ids=[tokenizer.separator_id],
+    )
+    sequences = [
+        [*start, *row[:FOLLOWED].tolist()] for start, row in zip(starts, new_tokens)
+    ]
+    logits = _logits(model, sequences)
+    np.save(work / "logits.npy", logits)
+    return {
+        "prompts": prompts,
+        "token_ids": sequences,
+        "prompt_lengths": [len(start) for start in starts],
+        "greedy_texts": pipeline([_bytes(prompt) for prompt in prompts]),
+        "num_tokens": [len(start) - 1 for start in starts],
+        "log_likelihoods": [
+            _log_likelihood(row, start) for row, start in zip(logits, starts)
+        ],
+        "margins": [
+            _margin(row, len(start) - 1, len(sequence) - 1)
+            for row, start, sequence in zip(logits, starts, sequences)
+        ],
+        "logits_path": str(work / "logits.npy"),
+    }
+
+
+def _bytes(prompt):
+    return prompt.encode("utf-8", "surrogateescape")
+
+
+def _prompts_that_fit(pipeline):
+    room = pipeline.model.max_sequence_length - pipeline.max_new_tokens - 1
+    if room < 0:
+        raise ValueError(
+            "The pipeline's `max_new_tokens` must be below the model's "
+            f"max_sequence_length={pipeline.model.max_sequence_length}. "
+            f"Received: max_new_tokens={pipeline.max_new_tokens}"
+        )
+    encode = pipeline.tokenizer.encode
+    return [prompt for prompt in PROBES if len(encode(_bytes(prompt))) <= room]
+
+
+def _logits(model, sequences):
+    width = max(len(sequence) for sequence in sequences)
+    # Padding on the right: a causal model's earlier logits do not see it.
+    token_ids = np.zeros((len(sequences), width), "int32")
+    for row, sequence in zip(token_ids, sequences):
+        row[: len(sequence)] = sequence
+    inputs = keras.ops.convert_to_tensor(token_ids)
+    logits = keras.ops.convert_to_numpy(model(inputs, training=False))
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "The model's logits must be finite to be exported. Received: "
+            f"{np.count_nonzero(~np.isfinite(logits))} that are not"
+        )
+    return np.asarray(logits, "float32")
+
+
+def _log_likelihood(logits, token_ids):
+    """Sum over the tokens after the first, in float64."""
+    logits = logits[: len(token_ids) - 1].astype("float64")
+    top = logits.max(axis=-1, keepdims=True, initial=-np.inf)
+    log_sum = np.log(np.exp(logits - top).sum(axis=-1)) + top[:, 0]
+    chosen = logits[np.arange(len(logits)), token_ids[1:]]
+    return float((chosen - log_sum).sum())
+
+
+def _margin(logits, first, last):
+    best = np.sort(logits[first:last], axis=-1)[:, -2:]
+    return float((best[:, 1] - best[:, 0]).min(initial=np.inf))

@@ -1,0 +1,75 @@
+"""The script that the demo and the exporters check exports with."""
+
+import ast
+import json
+import subprocess
+import sys
+
+import pytest
+
+from keras_lm.export import process
+from tests.export.conftest import PROMPTS
+
+
+def job_of(pipeline, **paths):
+    prompts = [
+        one if isinstance(one, str) else one.decode("utf-8", "surrogateescape")
+        for one in PROMPTS
+    ]
+    return {
+        **{name: str(path) for name, path in paths.items()},
+        "prompts": prompts,
+        "greedy_texts": pipeline(PROMPTS),
+    }
+
+
+def test_both_exports_say_what_the_model_says(saved_model, litert, pipeline, tmp_path):
+    job = job_of(pipeline, saved_model=saved_model.path, litert=litert.path)
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(job))
+
+    done = subprocess.run(
+        [sys.executable, "-P", str(process.CHECKER), str(path)],
+        capture_output=True,
+        check=True,
+    )
+
+    answer = json.loads(done.stdout.splitlines()[-1])["keras_lm"]
+    assert list(answer) == ["saved_model", "litert"]
+    for name, report in (("saved_model", saved_model), ("litert", litert)):
+        assert answer[name]["agrees"]
+        assert answer[name]["equal"] == [True] * len(PROMPTS)
+        assert answer[name]["greedy_texts"] == pipeline(PROMPTS)
+        assert answer[name]["size_bytes"] == report.size_bytes
+        assert answer[name]["tokens_per_second"] > 0
+
+
+@pytest.mark.once
+def test_a_text_that_differs_is_told(litert, pipeline, tmp_path):
+    job = job_of(pipeline, litert=litert.path)
+    job["greedy_texts"][1] += "!"
+
+    answer = process.run_checker(job, tmp_path)["litert"]
+
+    assert not answer["agrees"]
+    assert answer["equal"] == [True, False, True, True, True]
+
+
+@pytest.mark.once
+def test_it_imports_neither_keras_nor_keras_lm():
+    tree = ast.parse(process.CHECKER.read_text("utf-8"))
+    nodes = list(ast.walk(tree))
+    names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert names == {
+        "ai_edge_litert.interpreter",
+        "json",
+        "numpy",
+        "pathlib",
+        "sentencepiece",
+        "sys",
+        "tensorflow",
+        "tensorflow_text",
+        "time",
+    }

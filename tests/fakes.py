@@ -1,0 +1,92 @@
+"""Models of the decoding protocol that need no training: what comes next is known."""
+
+from keras import ops
+
+from keras_lm import backend
+from keras_lm.layers.clock import advance_clock, start_clock
+
+WRONG = 0  # the token that says: position, visibility or state was not what it must be
+LETTERS = "?abcdefghijklmnopqrstuvwxyz"
+
+
+class AlphabetModel:
+    """After `a` comes `b`, after `z` comes `a`.
+
+    A prompt must be a run of the alphabet: then the letter and the position of every
+    token have one difference, the row's offset. `?` (token 0) comes instead of a
+    letter wherever what the model was told is not so: a padded slot is seen, a real
+    one is not, a position is wrong, a row's state belongs to another row.
+
+    Args:
+        keeps: "slots" (as a Transformer: something for each slot, looked up by the
+            clock's visibility) or "newest" (as an LSTM: a state that each real token
+            moves on, and padding does not).
+        max_sequence_length: int.
+    """
+
+    vocabulary_size = len(LETTERS)
+
+    def __init__(self, keeps="slots", max_sequence_length=1000):
+        self.keeps = keeps
+        self.max_sequence_length = max_sequence_length
+        self.variables = []
+        self.num_steps = 0  # calls of `step`; where the loop is compiled, tracings
+
+    def initial_state(self, inputs, max_length):
+        if self.keeps == "slots":
+            rows = {"offset": ops.zeros((inputs, max_length), "int32")}
+        else:
+            rows = {
+                "newest": ops.zeros((inputs,), "int32"),
+                "count": ops.zeros((inputs,), "int32"),
+            }
+        return {"clock": start_clock(inputs, max_length), "rows": rows}
+
+    def step(self, token_ids, state, padding_mask=None, last_only=False):
+        self.num_steps += 1
+        clock, now = advance_clock(state["clock"], token_ids.shape[1], padding_mask)
+        look = self._look_at_slots if self.keeps == "slots" else self._move_on
+        letters, is_right, rows = look(token_ids, state["rows"], now)
+        following = ops.where(is_right, letters % 26 + 1, WRONG)  # (B, n)
+        logits = 9.0 * ops.one_hot(following, self.vocabulary_size, dtype="float32")
+        if last_only:
+            logits = logits[:, -1:]
+        return logits, {"clock": clock, "rows": rows}
+
+    def _look_at_slots(self, token_ids, rows, now):
+        offset = (token_ids - now.position_ids) % 26  # (B, n)
+        slots = backend.write_slots(rows["offset"], offset, now.index, axis=1)
+        seen = now.attention_mask[:, 0]  # (B, n, L)
+        is_run = ops.equal(ops.expand_dims(slots, 1), ops.expand_dims(offset, 2))
+        is_run = ops.all(ops.logical_or(is_run, ops.logical_not(seen)), axis=-1)
+        count = ops.sum(ops.cast(seen, "int32"), axis=-1)
+        is_right = ops.logical_and(is_run, ops.equal(count, now.position_ids + 1))
+        return token_ids, is_right, {"offset": slots}
+
+    def _move_on(self, token_ids, rows, now):
+        n = token_ids.shape[1]
+        real = now.padding_mask
+        if real is None:
+            real = ops.ones_like(token_ids, dtype="bool")
+        places = ops.where(real, ops.arange(1, n + 1, dtype="int32"), 0)  # (B, n)
+        earlier = ops.tril(ops.ones((n, n), "int32")) * ops.expand_dims(places, 1)
+        newest = ops.max(earlier, axis=-1)  # (B, n): place of the newest real token
+        known = ops.concatenate([ops.expand_dims(rows["newest"], 1), token_ids], 1)
+        letters = ops.take_along_axis(known, newest, axis=1)
+        count = ops.cumsum(ops.cast(real, "int32"), axis=1)
+        count = ops.expand_dims(rows["count"], 1) + count
+        is_right = ops.equal(count, now.position_ids + 1)
+        if n == 1:  # the state must be this row's own
+            is_right = ops.logical_and(is_right, token_ids == known[:, :1] % 26 + 1)
+        return letters, is_right, {"newest": letters[:, -1], "count": count[:, -1]}
+
+
+def run_of(first, length):
+    """`length` letters of the alphabet from the letter `first` on, as token ids."""
+    start = LETTERS.index(first) - 1
+    return [(start + i) % 26 + 1 for i in range(length)]
+
+
+def spell(token_ids):
+    """A row of token ids as letters."""
+    return "".join(LETTERS[int(token_id)] for token_id in token_ids)

@@ -113,9 +113,7 @@ def check_weights(layer, hidden):
     blind[1] = False
     for real, causal in [(None, False), (None, True), (blind, False), (blind, True)]:
         options = {"value_mask": real, "use_causal_mask": causal}
-        output, weights = layer(
-            hidden, hidden, return_attention_scores=True, **options
-        )
+        output, weights = layer(hidden, hidden, return_attention_scores=True, **options)
         weights = ops.convert_to_numpy(weights)
         assert np.all(weights >= 0)
         sums = np.sum(weights, axis=-1)
@@ -314,9 +312,10 @@ def _functional(layer, inputs, output_shapes, options):
     flat = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     for symbol, shape in zip(flat, output_shapes, strict=True):
         assert len(symbol.shape) == len(shape)
-        assert all(
-            a in (None, b) for a, b in zip(symbol.shape, shape, strict=True)
-        ), (symbol.shape, shape)
+        assert all(a in (None, b) for a, b in zip(symbol.shape, shape, strict=True)), (
+            symbol.shape,
+            shape,
+        )
     return keras.Model(symbols, outputs)
 
 

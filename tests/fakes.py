@@ -1,5 +1,7 @@
 """Models of the decoding protocol that need no training: what comes next is known."""
 
+import keras
+import numpy as np
 from keras import ops
 
 from keras_lm import backend
@@ -90,3 +92,50 @@ def run_of(first, length):
 def spell(token_ids):
     """A row of token ids as letters."""
     return "".join(LETTERS[int(token_id)] for token_id in token_ids)
+
+
+class ScriptModel:
+    """Whatever the prompt: the new tokens are those of `play`, again and again.
+
+    The script is a variable, so that another one compiles nothing.
+
+    Args:
+        vocabulary_size: int.
+        num_steps: int. Length of the script.
+        max_sequence_length: int.
+    """
+
+    def __init__(self, vocabulary_size, num_steps, max_sequence_length=1000):
+        self.vocabulary_size = vocabulary_size
+        self.max_sequence_length = max_sequence_length
+        self.script = keras.Variable(
+            np.zeros(num_steps), dtype="int32", trainable=False, name="script"
+        )
+        self.variables = [self.script]
+
+    def play(self, token_ids, rest=0):
+        """The next answers are `token_ids`, then `rest` for ever."""
+        script = np.full(self.script.shape, rest, "int32")
+        script[: len(token_ids)] = token_ids
+        self.script.assign(script)
+
+    def initial_state(self, inputs, max_length):
+        rows = {"turn": ops.zeros((inputs,), "int32")}
+        return {"clock": start_clock(inputs, max_length), "rows": rows}
+
+    def step(self, token_ids, state, padding_mask=None, last_only=False):
+        clock, _ = advance_clock(state["clock"], token_ids.shape[1], padding_mask)
+        turn = state["rows"]["turn"]  # (B,)
+        following = ops.take(self.script, turn % self.script.shape[0])
+        logits = ops.one_hot(following, self.vocabulary_size, dtype="float32")
+        state = {"clock": clock, "rows": {"turn": turn + 1}}
+        return ops.expand_dims(9.0 * logits, 1), state  # (B, 1, V)
+
+
+def random_weights(model, seed):
+    """Weights from NumPy, the same on every backend, so large that many tokens come."""
+    numbers = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        if len(variable.shape) > 1:
+            scale = 1.0 if "embedding" in variable.path else 0.4
+            variable.assign(scale * numbers.normal(size=variable.shape))

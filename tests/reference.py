@@ -79,7 +79,14 @@ def split_heads(array, num_heads):
 
 
 def multi_head_attention(
-    weights, query, value, visible, num_heads, num_key_value_heads, position_ids=None
+    weights,
+    query,
+    value,
+    visible,
+    num_heads,
+    num_key_value_heads,
+    position_ids=None,
+    wavelength=10_000.0,
 ):
     """Projections, heads, attention, output projection.
 
@@ -91,6 +98,7 @@ def multi_head_attention(
         num_heads: int.
         num_key_value_heads: int.
         position_ids: of queries and keys, `(B, T)`, for rotary positions.
+        wavelength: of these.
 
     Returns:
         `(output, weights)`.
@@ -99,7 +107,7 @@ def multi_head_attention(
     k = split_heads(dense(weights, "key", value), num_key_value_heads)
     v = split_heads(dense(weights, "value", value), num_key_value_heads)
     if position_ids is not None:
-        q, k = rotate(q, position_ids), rotate(k, position_ids)
+        q, k = (rotate(x, position_ids, wavelength) for x in (q, k))
     context, shares = attention(q, k, v, visible)
     merged = np.concatenate([context[:, h] for h in range(num_heads)], axis=-1)
     return dense(weights, "output", merged), shares

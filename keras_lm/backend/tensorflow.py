@@ -2,6 +2,7 @@
 
 import weakref
 
+import keras
 import tensorflow as tf
 
 
@@ -12,21 +13,33 @@ def fused_attention(query, key, value, mask, is_causal, scale):
 
 def map_recomputed(function, chunks, shared):
     """`tf.map_fn`, with the body under `tf.recompute_grad`."""
-    given = [chunk for chunk in chunks if chunk is not None]
-    handed = [x for x in shared if x is not None]
+    given = [_numbers(chunk) for chunk in chunks if chunk is not None]
+    handed = [_numbers(x) for x in shared if x is not None]
 
     # recompute_grad sees gradients of its own arguments only: nothing by closure.
     @tf.recompute_grad
     def body(*arrays):
         rest = iter(arrays)
-        turn = tuple(None if chunk is None else next(rest) for chunk in chunks)
-        whole = tuple(None if x is None else next(rest) for x in shared)
-        return function(turn, whole)
 
-    dtype = next(x for x in given if x.dtype.is_floating).dtype
+        def again(array):
+            return None if array is None else tf.cast(next(rest), array.dtype)
+
+        return function(tuple(map(again, chunks)), tuple(map(again, shared)))
+
+    dtype = next(x for x in chunks if x is not None and x.dtype.is_floating).dtype
     return tf.map_fn(
-        lambda turn: body(*turn, *handed), given, fn_output_signature=dtype
+        lambda turn: body(*turn, *handed),
+        given,
+        fn_output_signature=dtype,
+        parallel_iterations=1,  # ten chunks at a time would be ten in memory
     )
+
+
+def _numbers(array):
+    """Floats for all: a loop fails at the gradient of a bool, though there is none."""
+    if array.dtype.is_floating:
+        return array
+    return tf.cast(array, "float16" if array.dtype == "bool" else "float32")
 
 
 # Set by the exporter: a SavedModel must do without XLA, which a server may not have.
@@ -34,14 +47,13 @@ STOCK_OPS_ONLY = False
 
 
 def write_slots(buffer, update, index, axis):
-    """The buffer where a slot is not written, the update where it is."""
+    """One dynamic update, which LiteRT has too; or a scatter for a SavedModel."""
     update = tf.cast(update, buffer.dtype)
     if STOCK_OPS_ONLY:
         return _scatter_slots(buffer, update, index, axis)
     start = [0] * len(buffer.shape)
     start[axis] = index
-    from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice
-    return dynamic_update_slice(buffer, update, tf.stack(start))
+    return keras.ops.slice_update(buffer, tf.stack(start), update)
 
 
 def _scatter_slots(buffer, update, index, axis):

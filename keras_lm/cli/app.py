@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ def quiet() -> None:
 @app.command()
 def demo(
     corpus: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Your own text: a UTF-8 file, or a folder of them."),
     ] = None,
     attention: Annotated[
@@ -37,9 +37,7 @@ def demo(
     checkpoints: Annotated[
         Path, typer.Option(help="Where an interrupted run finds itself again.")
     ] = Path("checkpoints"),
-    steps: Annotated[
-        Optional[int], typer.Option(min=1, help="Optimizer steps.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
 ) -> None:
     """Train a language model on text of this machine, talk to it and ship it."""
     from keras_lm.cli.demo import Settings, run_demo
@@ -54,12 +52,12 @@ def demo(
 def generate(
     directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
     prompt: Annotated[str, typer.Argument(help="How the text begins.")] = "",
-    max_new_tokens: Annotated[Optional[int], typer.Option(min=1)] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1)] = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="0 always takes the likeliest token.")
     ] = 0.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
-    seed: Annotated[Optional[int], typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
 ) -> None:
     """Continue a text, piece by piece."""
 
@@ -104,13 +102,13 @@ def score(
 def export(
     directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
     saved_model: Annotated[
-        Optional[Path], typer.Option(help="Folder for the SavedModel's versions.")
+        Path | None, typer.Option(help="Folder for the SavedModel's versions.")
     ] = None,
     litert: Annotated[
-        Optional[Path], typer.Option(help="The .tflite file to write.")
+        Path | None, typer.Option(help="The .tflite file to write.")
     ] = None,
     quantization: Annotated[
-        Optional[str], typer.Option(help="float16 or dynamic_int8, for --litert.")
+        str | None, typer.Option(help="float16 or dynamic_int8, for --litert.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option(help="Replace the .tflite file if it is there.")

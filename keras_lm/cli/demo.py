@@ -23,18 +23,18 @@ class Settings:
     """Everything that makes this run this run; a change of it starts training anew."""
 
     attention: str = "multi_head"
-    vocabulary_size: int = 4096
+    vocabulary_size: int = 2048
     sequence_length: int = 128
     batch_size: int = 16
     num_layers: int = 4
     num_heads: int = 4
-    hidden_dim: int = 256
-    intermediate_dim: int = 1024
+    hidden_dim: int = 128
+    intermediate_dim: int = 512
     max_sequence_length: int = 256
     steps_per_epoch: int = 50
-    epochs: int = 12
-    learning_rate: float = 3e-3
-    warmup_steps: int = 60
+    epochs: int = 24
+    learning_rate: float = 4e-3
+    warmup_steps: int = 100
     seed: int = 0
 
     def with_steps(self, steps: int) -> "Settings":
@@ -240,7 +240,7 @@ def talk(generator, prompts, report):
 
 
 def check_in_fresh_process(saved_model, litert, prompts, answers, report):
-    """Runs both exports without keras_lm or keras; they must say what the model says."""
+    """Both exports, in a process without keras_lm or keras, say what the model says."""
     job = {
         "saved_model": str(saved_model.path),
         "litert": str(litert.path),

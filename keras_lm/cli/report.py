@@ -1,4 +1,4 @@
-"""The table at the end of the demo: what was made, how large, how fast, does it agree."""
+"""The table at the end of the demo: what was made, its size, whether it agrees."""
 
 import resource
 import time

@@ -164,7 +164,7 @@ class LiteRTGenerator:
 def _follow(generator, job):
     """Shows LiteRT the model's own tokens and compares all logits on the way."""
     expected = np.load(job["logits_path"], mmap_mode="r")
-    differences, equal, finite = [], [], True
+    differences, equal, spreads, finite = [], [], [], True
     for row, tokens, length in zip(expected, job["token_ids"], job["prompt_lengths"]):
         logits, state = generator.step("prefill", tokens[:length], generator.start())
         for place in range(length - 1, len(tokens) - 1):
@@ -173,10 +173,12 @@ def _follow(generator, job):
             finite = finite and bool(np.isfinite(logits).all())
             differences.append(float(np.abs(logits - row[place]).max()))
             equal.append(_same_choice(logits, row[place]))
+            spreads.append(float(row[place].std()))
     return {
         "finite": finite,
         "largest_difference": max(differences, default=0.0),
         "greedy_agreement": float(np.mean(equal)),
+        "spread": float(np.mean(spreads)),
     }
 
 
@@ -203,7 +205,7 @@ def main():
     """Reads the job, prints the answer."""
     job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     checks = {"saved_model": check_saved_model, "litert": check_litert}
-    answer = {name: check(job[name], job) for name, check in checks.items() if name in job}
+    answer = {name: checks[name](job[name], job) for name in checks if name in job}
     strangers = {"keras_lm"} & set(sys.modules)
     if strangers:
         raise RuntimeError(f"This must run without {sorted(strangers)}")

@@ -24,7 +24,9 @@ def strange_ops(content: bytes) -> set[str]:
         set of str, such as `{"FlexErfinv"}`; empty for a file that runs anywhere.
     """
     names = litert_ops(content)
-    return {name.removeprefix("CUSTOM:") for name in names if name.startswith("CUSTOM:")}
+    return {
+        name.removeprefix("CUSTOM:") for name in names if name.startswith("CUSTOM:")
+    }
 
 
 def _codes(content):

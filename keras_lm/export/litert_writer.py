@@ -113,7 +113,8 @@ def _refusal(error, graph):
 
 def _no_builtin(ops, graph):
     places = [
-        f"{op} in {layers_with_op(graph, op.removeprefix('Flex'))}" for op in sorted(ops)
+        f"{op} in {layers_with_op(graph, op.removeprefix('Flex'))}"
+        for op in sorted(ops)
     ]
     return ExportError(
         "LiteRT must have a builtin operation for all that the model does. "

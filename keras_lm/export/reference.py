@@ -1,5 +1,6 @@
 """What the model itself answers, on its own backend: what exports are held to."""
 
+import io
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ PROBES = (
     "Returns the",
     "中文，再加一些字",
     "a 👩‍👧 and U+2581 ▁",
-    " def main(*args):\n    \"\"\"Say hello to everyone who is given by name.\"\"\"\n",
+    ' def main(*args):\n    """Say hello to everyone who is given by name."""\n',
     "bad \udcff\udc80 bytes",
 )
 # LiteRT is followed for so many tokens after each prompt.
@@ -54,7 +55,10 @@ def reference(pipeline, work: Path) -> dict:
         [*start, *row[:FOLLOWED].tolist()] for start, row in zip(starts, new_tokens)
     ]
     logits = _logits(model, sequences)
-    np.save(work / "logits.npy", logits)
+    content = io.BytesIO()
+    np.save(content, logits)
+    # Not `np.save` to the disk: its error does not say that it is full.
+    (work / "logits.npy").write_bytes(content.getbuffer())
     return {
         "prompts": prompts,
         "token_ids": sequences,

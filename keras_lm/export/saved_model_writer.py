@@ -195,7 +195,9 @@ def _set_row(array, index, row):
 
 def _refuse_strange_ops(graph):
     nodes = list(graph.as_graph_def().node)
-    nodes += [node for f in graph.as_graph_def().library.function for node in f.node_def]
+    nodes += [
+        node for f in graph.as_graph_def().library.function for node in f.node_def
+    ]
     strange = sorted(
         {node.op for node in nodes if node.op.startswith("Xla") or "PyFunc" in node.op}
     )

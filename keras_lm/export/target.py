@@ -44,7 +44,8 @@ def workshop(folder: Path) -> Iterator[Path]:
             raise
         raise type(fault)(
             fault.errno,
-            f"The export must be able to write. Received: {fault.strerror} ({error})",
+            "The export must be able to write. "
+            f"Received: {os.strerror(fault.errno or errno.EIO)}",
             str(folder),
         ) from error
     finally:
@@ -138,8 +139,8 @@ def place_files(finished: Path, folder: Path, last: str) -> None:
     """
     flush_folder(finished)
     (folder / last).unlink(missing_ok=True)
-    names = sorted((path.name for path in finished.iterdir()), key=last.__eq__)
-    for name in names:
+    names = sorted(path.name for path in finished.iterdir() if path.name != last)
+    for name in [*names, last]:
         os.replace(finished / name, folder / name)
     flush_folder_name(folder)
 

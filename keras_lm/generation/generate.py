@@ -165,7 +165,7 @@ def bucket(length: int) -> int:
     """The next of 16, 32, 64, 128, 256, 512, 768, 1024 ..: so few loops compile."""
     if length > 256:
         return -(-length // 256) * 256
-    return max(16, 1 << (length - 1).bit_length())
+    return max(16, 1 << int(length - 1).bit_length())
 
 
 def _rows(batch) -> list[np.ndarray]:

@@ -122,6 +122,8 @@ class Attention(keras.layers.Layer):
         use_causal_mask=False,
     ):
         if value is None:
+            if query_mask is None:  # Keras hands masks on for two inputs or more only
+                query_mask = getattr(query, "_keras_mask", None)
             value, value_mask = query, both(query_mask, value_mask)
         q, k, v = self.project(query, value if key is None else key, value)
         visibility = Visibility(
@@ -153,13 +155,9 @@ class Attention(keras.layers.Layer):
             "use_bias": self.use_bias,
             "output_dim": self.output_dim,
             "rotary_wavelength": self.rotary_wavelength,
-            "kernel_initializer": keras.initializers.serialize(
-                self.kernel_initializer
-            ),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(
-                self.kernel_regularizer
-            ),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
         }
 

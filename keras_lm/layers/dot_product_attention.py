@@ -11,6 +11,8 @@ from keras_lm.layers.masks import Visibility, both, masked_softmax, zero_blind_r
 # From so many scores per head on, queries are taken in chunks of CHUNK_SIZE.
 CHUNKED_FROM = 1024 * 1024
 CHUNK_SIZE = 128
+if keras.backend.backend() == "torch":  # its kernel keeps no scores: larger is faster
+    CHUNK_SIZE = 1024
 
 
 def dot_product_attention(query, key, value, visibility=None, scale=None):
@@ -51,11 +53,7 @@ def dot_product_attention(query, key, value, visibility=None, scale=None):
     if static and num_queries * num_keys >= CHUNKED_FROM:
         return _in_chunks(query, key, value, visibility, scale)
     mask = visibility.mask(ops.shape(query)[2], ops.shape(key)[2])
-    context = backend.fused_attention(query, key, value, mask, False, scale)
-    if context is None:
-        weights = attention_weights(query, key, mask, scale)
-        return weighted_values(weights, value)
-    return zero_blind_rows(context, mask)
+    return _at_once(query, key, value, mask, scale)
 
 
 def attention_weights(query, key, mask=None, scale=None):
@@ -110,8 +108,16 @@ def _fold_product(left, right):
     return ops.reshape(product, (-1, num_heads, steps, ops.shape(right)[3]))
 
 
+def _at_once(query, key, value, mask, scale):
+    context = backend.fused_attention(query, key, value, mask, False, scale)
+    if context is None:
+        weights = attention_weights(query, key, mask, scale)
+        return weighted_values(weights, value)
+    return zero_blind_rows(context, mask)
+
+
 def _in_chunks(query, key, value, visibility, scale):
-    """The explicit form, `CHUNK_SIZE` queries at a time: memory grows with S only."""
+    """`CHUNK_SIZE` queries at a time: memory grows with S only."""
     num_queries, num_keys = query.shape[2], key.shape[2]
     num_chunks = -(-num_queries // CHUNK_SIZE)
     padded = num_chunks * CHUNK_SIZE
@@ -134,10 +140,11 @@ def _in_chunks(query, key, value, visibility, scale):
         if visibility.is_causal:
             places = first_place + ops.arange(0, CHUNK_SIZE, dtype="int32")
             places = ops.expand_dims(places + (num_keys - num_queries), 1)
-            causal = ops.expand_dims(ops.arange(0, num_keys, dtype="int32"), 0) <= places
+            causal = (
+                ops.expand_dims(ops.arange(0, num_keys, dtype="int32"), 0) <= places
+            )
             seen = both(seen, ops.reshape(causal, (1, 1, CHUNK_SIZE, num_keys)))
-        weights = attention_weights(some_queries, key, seen, scale)
-        return weighted_values(weights, value)
+        return _at_once(some_queries, key, value, seen, scale)
 
     context = backend.map_recomputed(
         attend, (split(query), mask, first_places), (key, value, visibility.key_mask)

@@ -1,4 +1,4 @@
-"""Tokenizer and model: strings in, answer out. What people call, and what is exported."""
+"""Tokenizer and model: strings in, answer out. What people call and export."""
 
 from keras_lm.pipelines.load import load
 from keras_lm.pipelines.text_generator import TextGenerator

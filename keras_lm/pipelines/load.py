@@ -22,7 +22,7 @@ def load(directory):
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.
-        ValueError: it is not a pipeline's, or a file in it is cut off.
+        ValueError: it is not a pipeline's, or a file in it is cut off or another's.
     """
     from keras_lm.pipelines.text_generator import TextGenerator
 
@@ -35,7 +35,13 @@ def load(directory):
         )
     tokenizer = SentencePieceTokenizer.load(_present(directory / "tokenizer.model"))
     model = _load_model(_present(directory / "model.keras"))
-    return TextGenerator(model, tokenizer, **description["settings"])
+    try:
+        return TextGenerator(model, tokenizer, **description["settings"])
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "The files of a pipeline must fit together. "
+            f"Received: {directory}, where they do not ({error})"
+        ) from error
 
 
 def _read_description(directory):

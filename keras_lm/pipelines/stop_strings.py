@@ -6,6 +6,9 @@ from collections.abc import Sequence
 class StopStrings:
     """Lets text through up to the first stop string, and holds back what may be one.
 
+    The first is the one that is complete first, the longest of those that end together;
+    so it does not matter in which pieces the text comes.
+
     Args:
         stop: strings, none of them empty.
 
@@ -23,7 +26,9 @@ class StopStrings:
 
     def __init__(self, stop: Sequence[str]):
         if isinstance(stop, str) or not all(isinstance(one, str) for one in stop):
-            raise TypeError(f"`stop` must be a list of strings. Received: stop={stop!r}")
+            raise TypeError(
+                f"`stop` must be a list of strings. Received: stop={stop!r}"
+            )
         if "" in stop:
             raise ValueError(f"`stop` must hold no empty string. Received: stop={stop}")
         self.stop = list(stop)
@@ -42,10 +47,10 @@ class StopStrings:
         if self.found:
             return ""
         text = self._held + piece
-        places = [text.find(one) for one in self.stop if one in text]
-        if places:
+        starts = [(one, text.find(one)) for one in self.stop if one in text]
+        if starts:
             self.found, self._held = True, ""
-            return text[: min(places)]
+            return text[: min((start + len(one), start) for one, start in starts)[1]]
         held = max((_overlap(text, one) for one in self.stop), default=0)
         self._held = text[len(text) - held :]
         return text[: len(text) - held]

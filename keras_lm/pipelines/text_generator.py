@@ -11,6 +11,8 @@ from keras_lm.generation import generate, stream
 from keras_lm.generation.generate import bucket
 from keras_lm.pipelines.stop_strings import StopStrings
 
+_ROWS_AT_ONCE = 8  # scores take memory for rows x steps x vocabulary
+
 
 class TextGenerator:
     """Strings in, their continuations out.
@@ -27,7 +29,8 @@ class TextGenerator:
             `serving_default` uses.
 
     Raises:
-        ValueError: the vocabularies of model and tokenizer differ in size.
+        ValueError: the vocabularies of model and tokenizer differ in size, or
+            `max_new_tokens` is below 1.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["one two"] * 5, 300)
@@ -44,6 +47,11 @@ class TextGenerator:
             raise ValueError(
                 "Model and tokenizer must have vocabularies of one size. Received: "
                 f"{model.vocabulary_size} and {tokenizer.vocabulary_size}"
+            )
+        if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
+            raise ValueError(
+                "`max_new_tokens` must be an int, at least 1. "
+                f"Received: max_new_tokens={max_new_tokens!r}"
             )
         self.model = model
         self.tokenizer = tokenizer
@@ -77,9 +85,10 @@ class TextGenerator:
         if isinstance(texts, (str, bytes)):
             return self([texts], max_new_tokens, sampler, stop, seed)[0]
         if hasattr(texts, "as_numpy_iterator"):  # a tf.data.Dataset
-            batches = [np.ravel(batch) for batch in texts.as_numpy_iterator()]
-            texts = [text for batch in batches for text in batch.tolist()]
-        if not len(texts):
+            batches = [np.asarray(batch, object) for batch in texts.as_numpy_iterator()]
+            texts = [text for batch in batches for text in batch.ravel()]
+        texts = list(texts)
+        if not texts:
             return []
         rows = [_Continuation(self.tokenizer, stop) for _ in texts]
         for step in self._steps(texts, max_new_tokens, sampler, bool(stop), seed):
@@ -127,32 +136,25 @@ class TextGenerator:
             tokens of the text. The empty text has 0.
 
         Raises:
+            TypeError: `texts` is one string.
             ValueError: a text is longer than the model.
         """
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"`texts` must be a list of strings. Received: {texts!r}")
-        if not len(texts):
-            return np.zeros((0,), "float32")
-        rows = self._prompts(texts)
-        longest = max(len(row) for row in rows) - 1
-        if longest > self.model.max_sequence_length:
+        rows = self._prompts(list(texts))
+        longest = max((len(row) - 1 for row in rows), default=0)
+        room = self.model.max_sequence_length
+        if longest > room:
             raise ValueError(
-                "A text must fit the model's max_sequence_length="
-                f"{self.model.max_sequence_length}. Received: {longest} tokens"
+                f"A text must fit the model's max_sequence_length={room}. "
+                f"Received: {longest} tokens"
             )
-        token_ids = np.zeros((len(rows), bucket(longest + 1)), "int32")
-        for i, row in enumerate(rows):
-            token_ids[i, : len(row)] = row  # padded on the right: causal, so unseen
-        logits = keras.ops.convert_to_tensor(
-            self.model.predict_on_batch(token_ids[:, :-1])
-        )
-        chosen = keras.ops.expand_dims(token_ids[:, 1:], -1)
-        nats = keras.ops.take_along_axis(logits, chosen, axis=-1)[..., 0]
-        nats = nats - keras.ops.logsumexp(logits, axis=-1)  # (B, T)
-        nats = keras.ops.convert_to_numpy(nats)
-        lengths = np.array([len(row) - 1 for row in rows])
-        is_text = np.arange(nats.shape[1]) < lengths[:, None]
-        return np.sum(nats * is_text, axis=1)
+        width = min(bucket(longest + 1), room + 1)
+        parts = [
+            self._log_likelihoods(rows[start : start + _ROWS_AT_ONCE], width)
+            for start in range(0, len(rows), _ROWS_AT_ONCE)
+        ]
+        return np.concatenate([np.zeros((0,), "float32"), *parts])
 
     def save(self, directory, overwrite: bool = False) -> None:
         """Writes model and tokenizer to one directory, complete or not at all.
@@ -170,7 +172,7 @@ class TextGenerator:
             "settings": {"max_new_tokens": self.max_new_tokens},
         }
         with complete_folder(directory, overwrite) as folder:
-            self.model.save(folder / "model.keras")
+            _without_optimizer(self.model).save(folder / "model.keras")
             self.tokenizer.save(folder / "tokenizer.model")
             text = json.dumps(description, indent=1)
             (folder / "pipeline.json").write_text(text, encoding="utf-8")
@@ -189,10 +191,24 @@ class TextGenerator:
         }
         if max_new_tokens is not None:
             arguments["max_new_tokens"] = max_new_tokens
-        prompts = self._prompts(list(texts))
+        prompts = self._prompts(texts)
         if one_by_one:
             return stream(self.model, prompts, **arguments)
         return generate(self.model, prompts, **arguments).T
+
+    def _log_likelihoods(self, rows, width):
+        token_ids = np.zeros((len(rows), width), "int32")
+        for i, row in enumerate(rows):
+            token_ids[i, : len(row)] = row  # padded on the right: causal, so unseen
+        logits = keras.ops.convert_to_tensor(
+            self.model.predict_on_batch(token_ids[:, :-1])
+        )
+        chosen = keras.ops.expand_dims(token_ids[:, 1:], -1)
+        nats = keras.ops.take_along_axis(logits, chosen, axis=-1)[..., 0]
+        nats = nats - keras.ops.logsumexp(logits, axis=-1)  # (B, T)
+        lengths = np.array([[len(row) - 1] for row in rows])
+        is_text = np.arange(width - 1) < lengths  # (B, T)
+        return np.sum(keras.ops.convert_to_numpy(nats), axis=1, where=is_text)
 
 
 class _Continuation:
@@ -226,3 +242,12 @@ def _pieces(row, steps):
     rest = row.flush()
     if rest:
         yield rest
+
+
+def _without_optimizer(model):
+    """The model, or a copy where Adam's two numbers for every weight are beside it."""
+    if getattr(model, "optimizer", None) is None:
+        return model
+    copy = type(model).from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy

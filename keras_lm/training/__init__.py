@@ -1,7 +1,6 @@
 """What goes into `compile()` and `fit()`: loss, metric, schedule, checkpoints."""
 
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
-from keras_lm.training.ngram_model import NGramModel
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
@@ -9,7 +8,6 @@ from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
     "MaskedCrossEntropy",
-    "NGramModel",
     "NGramModel",
     "Perplexity",
     "ResumableCheckpoint",

@@ -7,17 +7,8 @@ from keras_lm.layers import MultiHeadAttention
 
 
 @keras.saving.register_keras_serializable(package="tests")
-class ErfinvAttention(MultiHeadAttention):
-    """Does to the context what LiteRT has no builtin operation for."""
-
-    def attend(self, query, key, value, visibility, training):
-        context = super().attend(query, key, value, visibility, training)
-        return ops.erfinv(ops.tanh(context) * 0.5)
-
-
-@keras.saving.register_keras_serializable(package="tests")
 class FourierAttention(MultiHeadAttention):
-    """Another: a Fourier transform."""
+    """Does to the context what LiteRT has no builtin operation for."""
 
     def attend(self, query, key, value, visibility, training):
         context = super().attend(query, key, value, visibility, training)

@@ -35,7 +35,14 @@ def run_script(name, blocked, path, prompts):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / name
         file.write_text(script(name), encoding="utf-8")
-        command = [sys.executable, "-c", RUNNER, ",".join(blocked), str(file), str(path)]
+        command = [
+            sys.executable,
+            "-c",
+            RUNNER,
+            ",".join(blocked),
+            str(file),
+            str(path),
+        ]
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUTF8": "1"}
         done = subprocess.run(
             [*command, *prompts],

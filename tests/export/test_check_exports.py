@@ -59,7 +59,9 @@ def test_a_text_that_differs_is_told(litert, pipeline, tmp_path):
 def test_it_imports_neither_keras_nor_keras_lm():
     tree = ast.parse(process.CHECKER.read_text("utf-8"))
     nodes = list(ast.walk(tree))
-    names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    names = {
+        a.name for node in nodes if isinstance(node, ast.Import) for a in node.names
+    }
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
 
     assert names == {

@@ -11,11 +11,11 @@ import pytest
 from keras import ops
 
 from keras_lm.export import ExportError, export_litert
-from keras_lm.export.export_litert import TOLERANCES, refuse_difference
+from keras_lm.export.export_litert import refuse_difference
 from keras_lm.export.litert_ops import strange_ops
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, make_pipeline
-from tests.export.fake_layers import ErfinvAttention, FourierAttention
+from tests.export.fake_layers import FourierAttention
 from tests.export.readme import run_script
 
 
@@ -107,32 +107,27 @@ def test_learned_positions(learned_pipeline, tmp_path):
 
 @pytest.mark.once
 @pytest.mark.parametrize("quantization", ["float16", "dynamic_int8"])
-def test_quantised_files_are_smaller_and_close(litert, pipeline, tmp_path, quantization):
+def test_quantised_files_are_smaller_and_close(
+    litert, pipeline, tmp_path, quantization
+):
     path = tmp_path / "small.tflite"
     path.write_text("an older one")
 
     report = export_litert(pipeline, path, quantization, overwrite=True)
 
     assert report.quantization == quantization
-    assert report.size_bytes < 0.85 * litert.size_bytes
-    assert 0 < report.largest_difference < TOLERANCES[quantization]
+    assert report.size_bytes < 0.9 * litert.size_bytes
+    assert report.largest_difference > litert.largest_difference
     assert report.greedy_agreement > 0.7
     assert strange_ops(path.read_bytes()) == set()
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("attention", "words"),
-    [
-        (ErfinvAttention, "Erfinv in block_1/erfinv_attention"),
-        (FourierAttention, "FFT in block_1/fourier_attention"),
-    ],
-)
-def test_what_has_no_builtin_is_refused_by_name(tmp_path, attention, words):
-    attention = ["multi_head", attention(num_heads=4, key_dim=6)]
+def test_what_has_no_builtin_is_refused_by_name(tmp_path):
+    attention = ["multi_head", FourierAttention(num_heads=4, key_dim=6)]
     pipeline = make_pipeline(attention=attention)
 
-    with pytest.raises(ExportError, match=words):
+    with pytest.raises(ExportError, match="FFT in block_1/attention"):
         export_litert(pipeline, tmp_path / "lm.tflite")
 
     assert list(tmp_path.iterdir()) == []
@@ -152,7 +147,7 @@ def test_an_existing_file_is_refused(pipeline, tmp_path):
 
 
 def test_an_unknown_quantization_is_refused(pipeline, tmp_path):
-    with pytest.raises(ValueError, match="`quantization` must be None, \"float16\" or"):
+    with pytest.raises(ValueError, match='`quantization` must be None, "float16" or'):
         export_litert(pipeline, tmp_path / "lm.tflite", quantization="int4")
 
 
@@ -174,9 +169,13 @@ def test_what_is_no_pipeline_is_refused(pipeline, tmp_path):
 
 
 @pytest.mark.once
-def test_a_full_disk_leaves_nothing(pipeline, tmp_path):
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(tmp_path)]
-    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+@pytest.mark.parametrize("size", [40, 330])
+def test_a_full_disk_leaves_nothing(pipeline, tmp_path, size):
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(tmp_path)]
+    if (
+        os.getuid()
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
         pytest.skip("only root can make a small disk")
     try:
         with pytest.raises(OSError, match="The export must be able to write") as raised:
@@ -188,15 +187,16 @@ def test_a_full_disk_leaves_nothing(pipeline, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("difference", "finite", "words"),
-    [
-        (2e-3, True, "logits must be within 0.001 of the model's"),
-        (math.nan, True, "logits must be within 0.001 of the model's"),
-        (0.0, False, "must give finite logits"),
-    ],
+    ("quantization", "allowed"), [(None, 1e-3), ("float16", 0.1), ("dynamic_int8", 1.0)]
 )
-def test_a_file_that_disagrees_is_refused(difference, finite, words):
-    refuse_difference({"largest_difference": 1e-4, "finite": True}, 1e-3)
+def test_a_file_that_disagrees_is_refused(quantization, allowed):
+    def refuse(difference, finite=True):
+        checked = {"largest_difference": difference, "finite": finite, "spread": 2.0}
+        refuse_difference(checked, quantization)
 
-    with pytest.raises(ExportError, match=words):
-        refuse_difference({"largest_difference": difference, "finite": finite}, 1e-3)
+    refuse(0.9 * allowed)
+    for difference in (1.1 * allowed, math.nan):
+        with pytest.raises(ExportError, match=f"within {allowed:.3g} of the model's"):
+            refuse(difference)
+    with pytest.raises(ExportError, match="must give finite logits"):
+        refuse(0.0, finite=False)

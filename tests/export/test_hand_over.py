@@ -13,7 +13,7 @@ from keras_lm.export.hand_over import (
     in_float32,
 )
 from tests.export.conftest import make_pipeline
-from tests.export.fake_layers import ErfinvAttention
+from tests.export.fake_layers import FourierAttention
 
 
 def test_the_job_can_be_read_in_another_process(pipeline, tmp_path):
@@ -42,7 +42,7 @@ def test_half_precision_becomes_float32_with_the_same_weights():
 
 
 def test_modules_of_layers_that_are_not_ours_are_named(pipeline):
-    attention = ErfinvAttention(num_heads=4, key_dim=6)
+    attention = FourierAttention(num_heads=4, key_dim=6)
     foreign = make_pipeline(attention=attention)
 
     assert defining_modules(pipeline.model) == []
@@ -50,9 +50,9 @@ def test_modules_of_layers_that_are_not_ours_are_named(pipeline):
 
 
 def test_a_layer_of_a_script_is_refused(monkeypatch):
-    attention = ErfinvAttention(num_heads=4, key_dim=6)
+    attention = FourierAttention(num_heads=4, key_dim=6)
     foreign = make_pipeline(attention=attention)
-    monkeypatch.setattr(ErfinvAttention, "__module__", "__main__")
+    monkeypatch.setattr(FourierAttention, "__module__", "__main__")
 
     with pytest.raises(ValueError, match="must be defined in a module that another"):
         check_pipeline(foreign)

@@ -25,7 +25,10 @@ def test_the_state_is_named_by_its_path(pipeline):
     [
         ("Could not translate\n\nTF Select ops: Erf\n", "Received: Erf in "),
         ("error: 'tf.Erf' op is neither a custom op", "Received: Erf in "),
-        ("\nsomething else\nand more", "must accept the model. Received: something else"),
+        (
+            "\nsomething else\nand more",
+            "must accept the model. Received: something else",
+        ),
     ],
 )
 def test_the_converters_log_becomes_one_sentence(log, words):

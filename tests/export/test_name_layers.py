@@ -7,7 +7,9 @@ from keras_lm.export.name_layers import layers_with_op, name_layers
 from tests.export.conftest import make_pipeline
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a TensorFlow graph")
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a TensorFlow graph"
+)
 def test_a_step_is_named_by_block_and_layer():
     import tensorflow as tf
 

@@ -2,11 +2,8 @@
 
 import errno
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -20,19 +17,26 @@ from keras_lm.export.target import (
 
 # A version's two files must be there together, and whole.
 SIZE = 200_000
-WRITER = f"""
-import os, sys
+KILLER = f"""
+import os, random, signal, sys, time
 from pathlib import Path
 from keras_lm.export.target import place_version, workshop
-folder = Path(sys.argv[1])
-print("ready", flush=True)
-while True:
-    with workshop(folder) as work:
-        finished = work / "finished"
-        finished.mkdir()
-        for name in ("graph", "numbers"):
-            (finished / name).write_bytes(os.urandom({SIZE}))
-        place_version(finished, folder, None)
+
+def write(folder):
+    while True:
+        with workshop(folder) as work:
+            finished = work / "finished"
+            finished.mkdir()
+            for name in ("graph", "numbers"):
+                (finished / name).write_bytes(os.urandom({SIZE}))
+            place_version(finished, folder, None)
+
+rng = random.Random(0)
+for _ in range(25):
+    writer = os.fork() or write(Path(sys.argv[1]))
+    time.sleep(rng.uniform(0.0, 0.03))
+    os.kill(writer, signal.SIGKILL)
+    os.waitpid(writer, 0)
 """
 
 pytestmark = pytest.mark.once
@@ -43,18 +47,11 @@ def versions(folder):
 
 
 def test_a_killed_process_leaves_whole_versions_only(tmp_path):
-    rng = random.Random(0)
-    for _ in range(12):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)],
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        writer.stdout.readline()
-        time.sleep(rng.uniform(0.0, 0.03))
-        writer.send_signal(signal.SIGKILL)
-        writer.wait()
-        writer.stdout.close()
+    subprocess.run(
+        [sys.executable, "-c", KILLER, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
 
     assert versions(tmp_path)
     for version in versions(tmp_path):

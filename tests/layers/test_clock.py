@@ -30,9 +30,7 @@ def test_a_case_done_by_hand():
 
     assert_close(now.index, 3)
     assert_close(now.position_ids[1], [1])
-    assert_close(
-        now.attention_mask[:, 0], [[[1, 1, 1, 0, 0]], [[0, 0, 1, 1, 0]]]
-    )
+    assert_close(now.attention_mask[:, 0], [[[1, 1, 1, 0, 0]], [[0, 0, 1, 1, 0]]])
     assert_close(clock["index"], 4)
     assert_close(clock["length"], [3, 2])
     assert_close(clock["visible"], [[1, 1, 1, 0, 0], [0, 0, 1, 1, 0]])

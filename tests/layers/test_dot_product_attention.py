@@ -167,8 +167,9 @@ def test_large_numbers_in_float16(path, monkeypatch):
     large = np.random.default_rng(seed=3)
     shapes = [(2, 3, 7, 64), (2, 3, 11, 64), (2, 3, 11, 5)]
     arrays = [large.normal(scale=30, size=s).astype("float16") for s in shapes]
+    arrays[1][:, :, :3] = arrays[0][:, :, :3]
     single = [array.astype("float32") for array in arrays]
-    assert np.abs(single[0] @ single[1].transpose(0, 1, 3, 2)).max() > 65_504 / 8 * 3
+    assert (single[0] @ single[1].transpose(0, 1, 3, 2)).max() > 65_504
 
     for name in ("everything", "causal", "keys", "no keys"):
         exact, _ = reference.attention(*single, visible(name))
@@ -184,9 +185,7 @@ def test_large_numbers_in_float16(path, monkeypatch):
 def test_weights_equal_a_loop():
     for name in VISIBILITIES:
         seen = visible(name)
-        weights = attention_weights(
-            *tensors(QUERY, KEY), ops.convert_to_tensor(seen)
-        )
+        weights = attention_weights(*tensors(QUERY, KEY), ops.convert_to_tensor(seen))
         _, expected = reference.attention(QUERY, KEY, VALUE, seen)
         assert_close(weights, expected)
     assert_close(

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_lm.layers import FeedForward
-from tests import reference
+from tests import make_cross_backend, reference
 from tests.checks import assert_close, check_layer
 
 INPUTS = np.random.default_rng(seed=0).normal(size=(2, 5, 7)).astype("float32")
@@ -82,3 +82,12 @@ def test_activation_may_be_a_function():
 def test_a_width_below_one_is_refused():
     with pytest.raises(ValueError, match="`intermediate_dim` must be at least 1"):
         FeedForward(0)
+
+
+def test_the_same_numbers_on_every_backend():
+    weights, inputs, expected = make_cross_backend.load("feed_forward")
+    layer = FeedForward(**make_cross_backend.FEED_FORWARD)
+    layer(**inputs)
+    make_cross_backend.give(layer, weights)
+
+    assert_close(layer(**inputs), expected["output"])

@@ -1,0 +1,224 @@
+"""backend: each function against its twin in keras.ops or NumPy."""
+
+import importlib
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_lm import backend
+from tests import reference
+from tests.checks import assert_close, gradients
+
+rng = np.random.default_rng(seed=0)
+QUERY = rng.normal(size=(2, 6, 5, 4)).astype("float32")  # (B, H, T, D)
+KEY = rng.normal(size=(2, 3, 7, 4)).astype("float32")  # (B, K, S, D)
+VALUE = rng.normal(size=(2, 3, 7, 11)).astype("float32")  # (B, K, S, Dv)
+MASK = rng.random((2, 1, 5, 7)) < 0.6
+MASK[0, 0, 3] = False  # a query that sees nothing
+
+
+def test_the_chosen_module_is_that_of_keras():
+    name = f"keras_lm.backend.{keras.backend.backend()}"
+
+    assert backend.chosen() is importlib.import_module(name)
+
+
+def fused(key, value, mask, is_causal):
+    arrays = [ops.convert_to_tensor(array) for array in (QUERY, key, value)]
+    mask = None if mask is None else ops.convert_to_tensor(mask)
+    context = backend.fused_attention(*arrays, mask, is_causal, 0.3)
+    if context is None:
+        pytest.skip("no fused kernel here")
+    return ops.convert_to_numpy(context)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_fused_attention_equals_a_loop(masked):
+    seen = MASK if masked else np.ones_like(MASK)
+    expected, _ = reference.attention(QUERY, KEY, VALUE, seen, 0.3)
+
+    context = fused(KEY, VALUE, MASK if masked else None, False)
+
+    assert np.isfinite(context).all()
+    sees = seen.any(axis=-1, keepdims=True)
+    assert_close(context * sees, expected)
+
+
+def test_fused_causal_attention_equals_a_loop():
+    key, value = KEY[:, :, :5], VALUE[:, :, :5]
+    seen = reference.causal(5, 5)
+
+    context = fused(key, value, None, True)
+
+    assert_close(context, reference.attention(QUERY, key, value, seen, 0.3)[0])
+
+
+def body(chunk, shared):
+    """Uses every kind of argument: numbers, a mask, a place, `None`."""
+    some, mask, place, nothing = chunk
+    weights, shared_mask, also_nothing = shared
+    assert nothing is None
+    assert also_nothing is None
+    some = ops.where(ops.logical_and(mask, shared_mask), some, 0.0)
+    return ops.tanh(ops.matmul(some, weights)) * ops.cast(place + 1, "float32")
+
+
+CHUNKS = rng.normal(size=(5, 2, 3)).astype("float32")
+CHUNK_MASKS = rng.random((5, 2, 3)) < 0.7
+WEIGHTS = rng.normal(size=(3, 4)).astype("float32")
+SHARED_MASK = np.array([True, False, True])
+
+
+def mapped(chunks, weights):
+    masks, shared = (
+        ops.convert_to_tensor(CHUNK_MASKS),
+        ops.convert_to_tensor(SHARED_MASK),
+    )
+    places = ops.arange(0, 5, dtype="int32")
+    return backend.map_recomputed(
+        body, (chunks, masks, places, None), (weights, shared, None)
+    )
+
+
+def twin(chunks, weights):
+    places = ops.reshape(ops.arange(0, 5, dtype="int32"), (5, 1, 1))
+    chunk = (chunks, ops.convert_to_tensor(CHUNK_MASKS), places, None)
+    return body(chunk, (weights, ops.convert_to_tensor(SHARED_MASK), None))
+
+
+def test_map_recomputed_equals_all_at_once():
+    chunks, weights = ops.convert_to_tensor(CHUNKS), ops.convert_to_tensor(WEIGHTS)
+
+    assert_close(mapped(chunks, weights), twin(chunks, weights))
+
+
+def test_map_recomputed_has_the_same_gradients():
+    found = gradients(lambda *a: ops.sum(mapped(*a) ** 2), (CHUNKS, WEIGHTS))
+    expected = gradients(lambda *a: ops.sum(twin(*a) ** 2), (CHUNKS, WEIGHTS))
+
+    assert_close(found[0], expected[0])
+    for actual, wanted in zip(found[1], expected[1], strict=True):
+        assert np.abs(wanted).max() > 0
+        assert_close(actual, wanted)
+
+
+@pytest.mark.parametrize("index", [0, 2, 4])
+@pytest.mark.parametrize(("axis", "dtype"), [(1, "bool"), (1, "int32"), (2, "float32")])
+def test_write_slots_equals_slices(axis, dtype, index):
+    # 7 slots, of which 3 are written.
+    buffer = rng.integers(0, 2, size=(2, 7) if axis == 1 else (2, 5, 7, 4))
+    shape = (2, 3) if axis == 1 else (2, 5, 3, 4)
+    update = rng.integers(0, 2, size=shape)
+    start = [0] * buffer.ndim
+    start[axis] = index
+
+    written = backend.write_slots(
+        ops.convert_to_tensor(buffer, dtype),
+        ops.convert_to_tensor(update, dtype),
+        ops.convert_to_tensor(index, "int32"),
+        axis,
+    )
+
+    twin = ops.slice_update(
+        ops.convert_to_tensor(buffer, dtype),
+        start,
+        ops.convert_to_tensor(update, dtype),
+    )
+    assert keras.backend.standardize_dtype(written.dtype) == dtype
+    assert_close(ops.cast(written, "float32"), ops.cast(twin, "float32"))
+    expected = np.array(buffer)
+    places = [slice(None)] * buffer.ndim
+    places[axis] = slice(index, index + 3)
+    expected[tuple(places)] = update
+    assert_close(ops.cast(written, "float32"), expected)
+
+
+def test_write_slots_keeps_the_dtype_of_the_buffer():
+    written = backend.write_slots(
+        ops.zeros((2, 5), "float16"),
+        ops.ones((2, 1), "float32"),
+        ops.convert_to_tensor(3, "int32"),
+        axis=1,
+    )
+
+    assert keras.backend.standardize_dtype(written.dtype) == "float16"
+    assert_close(written, [[0, 0, 0, 1, 0]] * 2)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own")
+@pytest.mark.parametrize("axis", [1, 2])
+def test_stock_operations_write_the_same_slots(axis, monkeypatch):
+    arrays = ops.zeros((2, 5, 7)), ops.ones((2, 3, 7) if axis == 1 else (2, 5, 3))
+    expected = backend.write_slots(*arrays, ops.convert_to_tensor(2), axis)
+
+    monkeypatch.setattr(backend.chosen(), "STOCK_OPS_ONLY", True)
+
+    assert_close(backend.write_slots(*arrays, ops.convert_to_tensor(2), axis), expected)
+
+
+def count_up(model, token_ids, padding_mask, num_slots, noise):
+    """`begin` of a decode that counts from the last token of the prompt."""
+    token = ops.cast(ops.convert_to_tensor(token_ids)[:, -1], "int32") + model.stride
+    return {"token": token, "finished": token >= 7}
+
+
+def count_on(model, carry, noise):
+    token = carry["token"] + model.stride
+    return {"token": token, "finished": ops.logical_or(carry["finished"], token >= 7)}
+
+
+class Counter(keras.Model):
+    stride = 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_the_decoding_loop_counts(number):
+    counter = Counter()
+    decoder = backend.decoder(counter, count_up, count_on)
+    prompts = np.array([[5, 0], [5, -2]], "int32"), np.ones((2, 2), "bool")
+
+    tokens = decoder.run(*prompts, 11, 5, number, 0)
+    streamed = list(decoder.stream(*prompts, 11, number, 0))
+
+    counted = np.array([[2, 4, 6, 8], [0, 2, 4, 6]])[:, :number]
+    assert_close(ops.convert_to_numpy(tokens)[:, :number], counted)
+    streamed = [ops.convert_to_numpy(token) for token in streamed]
+    assert_close(np.stack(streamed, axis=1), counted)
+
+
+def test_the_decoding_loop_ends_when_all_rows_have():
+    counter = Counter()
+    decoder = backend.decoder(counter, count_up, count_on)
+    prompts = np.array([[3], [5]], "int32"), np.ones((2, 1), "bool")
+
+    streamed = list(decoder.stream(*prompts, 11, 9, 0))
+
+    assert len(streamed) == 2  # 5 and 7; then 7 and 9: both rows have ended
+
+
+def noisy(model, token_ids, padding_mask, num_slots, noise):
+    token = ops.argmax(noise((2, 11)), axis=-1)
+    return {"token": ops.cast(token, "int32"), "finished": ops.zeros((2,), "bool")}
+
+
+def noisier(model, carry, noise):
+    return noisy(model, None, None, None, noise)
+
+
+def test_noise_depends_on_seed_and_step_alone():
+    counter = Counter()
+    decoder = backend.decoder(counter, noisy, noisier)
+    prompts = np.ones((2, 1), "int32"), np.ones((2, 1), "bool")
+
+    runs = [
+        ops.convert_to_numpy(decoder.run(*prompts, 17, 16, 16, seed))
+        for seed in (1, 1, 2)
+    ]
+    streamed = [ops.convert_to_numpy(x) for x in decoder.stream(*prompts, 17, 16, 1)]
+
+    assert_close(runs[0], runs[1])
+    assert_close(np.stack(streamed, axis=1), runs[0])
+    assert np.any(runs[0] != runs[2])
+    assert len(set(runs[0].ravel())) > 3

@@ -1,0 +1,113 @@
+"""Attention, the skeleton: what it demands of a final class, its config, its errors."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lm.layers import Attention, MultiHeadAttention
+from tests.checks import assert_close
+
+HIDDEN = np.random.default_rng(seed=0).normal(size=(2, 5, 7)).astype("float32")
+
+
+class MeanOfValues(Attention):
+    """The smallest final class: every query gets the mean of all values."""
+
+    def attend(self, query, key, value, visibility, training):
+        mean = keras.ops.mean(value, axis=2, keepdims=True)
+        return mean + keras.ops.zeros_like(query)
+
+
+def test_a_final_class_says_how_it_attends():
+    # With identity projections and one head, the mean of the values comes out.
+    layer = MeanOfValues(num_heads=1, key_dim=7, use_bias=False)
+    layer(HIDDEN, HIDDEN)
+    layer.set_weights([np.eye(7)] * 4)
+
+    mean = HIDDEN.mean(axis=1, keepdims=True)
+    assert_close(layer(HIDDEN, HIDDEN), np.repeat(mean, 5, axis=1))
+
+
+def test_a_final_class_must_attend():
+    with pytest.raises(NotImplementedError, match="Attention must define `attend`"):
+        Attention(2, 3)(HIDDEN, HIDDEN)
+
+
+def test_a_final_class_must_weigh_to_give_scores():
+    with pytest.raises(NotImplementedError, match="MeanOfValues must define `weigh`"):
+        MeanOfValues(2, 3)(HIDDEN, HIDDEN, return_attention_scores=True)
+
+
+def test_the_configuration_is_the_constructor():
+    arguments = {
+        "num_heads": 6,
+        "key_dim": 4,
+        "value_dim": 5,
+        "num_key_value_heads": 3,
+        "dropout": 0.1,
+        "use_bias": False,
+        "output_dim": 11,
+        "rotary_wavelength": 100.0,
+        "kernel_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=2),
+        "bias_initializer": keras.initializers.Constant(0.5),
+        "kernel_regularizer": keras.regularizers.L2(0.01),
+        "seed": 3,
+    }
+
+    config = MultiHeadAttention(**arguments).get_config()
+    again = MultiHeadAttention.from_config(config)
+
+    assert set(arguments) == set(config) - {"name", "trainable", "dtype"}
+    assert again.get_config() == config
+    assert again.bias_initializer.value == 0.5
+    assert again.kernel_regularizer.l2 == 0.01
+    for name in ("num_heads", "value_dim", "num_key_value_heads", "seed", "dropout"):
+        assert getattr(again, name) == arguments[name]
+
+
+def test_projections_follow_the_arguments():
+    layer = MultiHeadAttention(
+        6, 4, value_dim=5, num_key_value_heads=3, output_dim=11, use_bias=False
+    )
+
+    assert tuple(layer(HIDDEN, HIDDEN).shape) == (2, 5, 11)
+    shapes = [tuple(weight.shape) for weight in layer.weights]
+    assert shapes == [(7, 24), (7, 12), (7, 15), (30, 11)]
+
+
+def test_initializers_draw_each_projection_anew():
+    # Keras draws the same numbers twice from one unseeded initializer.
+    layer = MultiHeadAttention(2, 3, kernel_initializer="he_normal")
+    layer(HIDDEN, HIDDEN)
+    query, _, key, *_ = layer.get_weights()
+
+    assert np.abs(query - key).max() > 0.01
+
+
+def test_the_regularizer_adds_to_the_loss():
+    layer = MultiHeadAttention(2, 3, kernel_regularizer="l2")
+    layer(HIDDEN, HIDDEN)
+
+    kernels = [w for w in layer.get_weights() if w.ndim == 2]
+    expected = 0.01 * sum((kernel**2).sum() for kernel in kernels)
+    assert_close(sum(float(loss) for loss in layer.losses), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_heads": 0}, "`num_heads` must be at least 1"),
+        ({"key_dim": 0}, "`key_dim` must be at least 1"),
+        ({"value_dim": 0}, "`value_dim` must be at least 1"),
+        ({"output_dim": 0}, "`output_dim` must be at least 1"),
+        ({"num_key_value_heads": 0}, "`num_key_value_heads` must divide"),
+        ({"num_key_value_heads": 4}, "`num_key_value_heads` must divide"),
+        ({"num_key_value_heads": 12}, "`num_key_value_heads` must divide"),
+        ({"dropout": 1.0}, "`dropout` must be at least 0 and below 1"),
+        ({"dropout": -0.1}, "`dropout` must be at least 0 and below 1"),
+        ({"rotary_wavelength": 0.0}, "`wavelength` must be above 0"),
+    ],
+)
+def test_what_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        MultiHeadAttention(**{"num_heads": 6, "key_dim": 5, **changes})

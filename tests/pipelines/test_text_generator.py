@@ -1,0 +1,308 @@
+"""TextGenerator: all kinds of text in, whole characters out, scores, saving."""
+
+import json
+import resource
+import signal
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_lm.models import TransformerDecoder
+from keras_lm.pipelines import TextGenerator, load
+from tests.checks import assert_close
+from tests.fakes import ScriptModel, random_weights
+from tests.text.samples import HARD_TEXTS, TEXTS, TOKEN_IDS, TOKENIZER
+
+SEPARATOR = TOKENIZER.separator_id
+SCRIPT = ScriptModel(TOKENIZER.vocabulary_size, num_steps=16)
+SCRIPTED = TextGenerator(SCRIPT, TOKENIZER, max_new_tokens=16)
+
+
+def make_model(**changes):
+    sizes = {
+        "num_layers": 1,
+        "num_heads": 3,
+        "hidden_dim": 12,
+        "intermediate_dim": 7,
+        "max_sequence_length": 37,
+    }
+    model = TransformerDecoder(TOKENIZER.vocabulary_size, **{**sizes, **changes})
+    random_weights(model, seed=2)
+    return model
+
+
+MODEL = make_model()
+GENERATOR = TextGenerator(MODEL, TOKENIZER, max_new_tokens=9)
+
+
+def whole_text(token_ids):
+    """What a script of token ids says up to its first separator."""
+    token_ids = [*token_ids, SEPARATOR]
+    return TOKENIZER.decode(token_ids[: token_ids.index(SEPARATOR)])
+
+
+# -------------------------------------------------------------------- answers
+
+
+def test_the_text_of_the_script_comes():
+    text = "def 中文\n🙂"  # 14 tokens or fewer
+    SCRIPT.play(TOKENIZER.encode(text), rest=SEPARATOR)
+
+    assert SCRIPTED("any") == text
+    assert SCRIPTED(["any", "text"]) == [text, text]
+    assert "".join(SCRIPTED.stream("any")) == text
+    assert SCRIPTED(["any"], max_new_tokens=1) == [
+        TOKENIZER.decode(TOKENIZER.encode(text)[:1])
+    ]
+
+
+@settings(max_examples=50)
+@given(TOKEN_IDS)
+def test_whatever_the_model_says_call_and_stream_agree(token_ids):
+    token_ids = token_ids[:16]
+    SCRIPT.play(token_ids, rest=SEPARATOR)
+
+    pieces = list(SCRIPTED.stream("any"))
+
+    assert "".join(pieces) == whole_text(token_ids) == SCRIPTED("any")
+    assert all(pieces)  # none is empty
+
+
+@settings(max_examples=50)
+@given(TEXTS.filter(lambda text: "\ufffd" not in text))
+def test_no_piece_is_half_a_character(text):
+    token_ids = TOKENIZER.encode(text)
+    SCRIPT.play(token_ids[:16], rest=SEPARATOR)
+
+    pieces = list(SCRIPTED.stream("any", stop=["never to be found"]))
+
+    if len(token_ids) <= 16:
+        assert "".join(pieces) == text
+    assert not any("\ufffd" in piece for piece in pieces[:-1])
+
+
+@settings(max_examples=50)
+@given(st.text("ab中🙂 ", max_size=5), st.text("ab中🙂 ", min_size=1, max_size=2))
+def test_stop_strings_cut_the_text(text, stop):
+    token_ids = TOKENIZER.encode(text)[:16]
+    SCRIPT.play(token_ids, rest=SEPARATOR)
+    expected = TOKENIZER.decode(token_ids).partition(stop)[0]
+
+    assert SCRIPTED(["any"], stop=[stop]) == [expected]
+    assert "".join(SCRIPTED.stream("any", stop=[stop])) == expected
+
+
+def test_a_stop_string_ends_the_loop():
+    SCRIPT.play(TOKENIZER.encode("a b"), rest=TOKENIZER.encode("x")[0])
+
+    assert SCRIPTED("any", max_new_tokens=900, stop=["b"]) == "a "
+    assert list(SCRIPTED.stream("any", max_new_tokens=900, stop=["b"]))[-1] == " "
+
+
+def test_all_kinds_of_text_are_taken():
+    import tensorflow as tf
+
+    texts = ["one", "", "世界", "🙂", "one\0"]
+    raw = [b"one", b"", "世界".encode(), "🙂".encode(), b"one\0"]
+
+    expected = GENERATOR(texts)
+
+    assert [type(text) for text in expected] == [str] * 5
+    assert len(set(expected)) > 3
+    assert GENERATOR(tuple(raw)) == expected
+    assert GENERATOR(np.array(texts, object)) == expected
+    data = tf.data.Dataset.from_tensor_slices(raw)
+    assert GENERATOR(data) == expected
+    assert GENERATOR(data.batch(2)) == expected
+
+
+def test_one_text_gives_one_text():
+    assert GENERATOR("one") == GENERATOR(["one"])[0] == GENERATOR(b"one")
+    assert GENERATOR([]) == []
+
+
+def test_invalid_bytes_count_as_replacement_signs():
+    assert GENERATOR([b"a\xff\xfe", b"\xe4\xb8"]) == GENERATOR(
+        ["a\ufffd\ufffd", "\ufffd"]
+    )
+
+
+def test_the_same_seed_gives_the_same_text():
+    given = (["one", "世"], 9, "random")
+
+    assert GENERATOR(*given, seed=3) == GENERATOR(*given, seed=3)
+    assert GENERATOR(*given, seed=3) != GENERATOR(*given, seed=4)
+    # What a stop string needs is the step-by-step loop, with the same draws.
+    never = ["\ufffd\ufffd never"]
+    assert GENERATOR(*given, stop=never, seed=3) == GENERATOR(*given, seed=3)
+    streamed = GENERATOR.stream("one", 9, "random", seed=3)
+    assert "".join(streamed) == GENERATOR("one", 9, "random", seed=3)
+
+
+# --------------------------------------------------------------------- scores
+
+
+def test_scores_by_hand():
+    texts = ["area of", "", "中文", b"\xff", *HARD_TEXTS[:9]]
+
+    scores = GENERATOR.score(texts)
+
+    expected = []
+    for text in texts:
+        token_ids = [SEPARATOR, *TOKENIZER.encode(text)]
+        batch = np.zeros((1, 37), "int32")
+        batch[0, : len(token_ids)] = token_ids
+        logits = np.asarray(MODEL.predict_on_batch(batch), "float64")[0]
+        probability = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        turns = range(len(token_ids) - 1)
+        nats = [np.log(probability[i, token_ids[i + 1]]) for i in turns]
+        expected.append(sum(nats))
+    assert scores.shape == (13,) and scores.dtype == "float32"
+    assert_close(scores, expected, 1e-4)
+    assert scores[1] == 0 and max(scores) <= 0
+
+
+def test_the_longest_text_is_scored():
+    # 19 tokens after the separator: their bucket is longer than the model.
+    model = make_model(positions="learned", max_sequence_length=19)
+    generator = TextGenerator(model, TOKENIZER, max_new_tokens=1)
+    text = "🙂" * 4 + "abc"  # 4 x 4 bytes and 3 letters
+    assert len(TOKENIZER.encode(text)) == 19
+
+    assert np.isfinite(generator.score([text])).all()
+    with pytest.raises(ValueError, match="max_sequence_length=19. Received: 20 tokens"):
+        generator.score(["a", text + "d"])
+
+
+def test_no_text_has_no_score():
+    assert GENERATOR.score([]).shape == (0,)
+    with pytest.raises(TypeError, match="`texts` must be a list of strings"):
+        GENERATOR.score("one text")
+
+
+# --------------------------------------------------------------------- saving
+
+
+def names(directory):
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_what_was_saved_gives_the_same_text(tmp_path):
+    model = make_model(dropout=0.1)
+    generator = TextGenerator(model, TOKENIZER, max_new_tokens=9)
+    generator.save(tmp_path / "new" / "plain")
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    token_ids = np.arange(10).reshape(2, 5)
+    model.fit(token_ids, token_ids + 1, verbose=0)
+    generator.save(tmp_path / "new" / "trained")
+
+    loaded = load(tmp_path / "new" / "trained")
+
+    assert loaded.max_new_tokens == 9
+    assert type(loaded) is TextGenerator
+    assert loaded(["area", "", "中"]) == generator(["area", "", "中"])
+    assert names(tmp_path / "new") == ["plain", "trained"]
+    assert names(tmp_path / "new/plain") == [
+        "model.keras",
+        "pipeline.json",
+        "tokenizer.model",
+    ]
+    # The optimizer stays out, and the model goes on training with its own.
+    sizes = [
+        (tmp_path / "new" / name / "model.keras").stat().st_size
+        for name in ("plain", "trained")
+    ]
+    assert sizes[1] < 1.1 * sizes[0]
+    assert model.optimizer is not None
+
+
+def test_a_directory_is_replaced_only_when_asked(tmp_path):
+    target = tmp_path / "pipeline"
+    GENERATOR.save(target)
+    before = (target / "model.keras").read_bytes()
+
+    with pytest.raises(FileExistsError, match="The target must not exist, or be a fol"):
+        GENERATOR.save(target)
+    assert (target / "model.keras").read_bytes() == before
+
+    TextGenerator(MODEL, TOKENIZER, max_new_tokens=3).save(target, overwrite=True)
+    assert load(target).max_new_tokens == 3
+    assert names(tmp_path) == ["pipeline"]
+
+
+def test_a_save_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
+    target = tmp_path / "pipeline"
+    GENERATOR.save(target)
+
+    def fail(self, path):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(TOKENIZER), "save", fail)
+    for place in (target, tmp_path / "other"):
+        with pytest.raises(OSError, match="can be written. Received: No space left"):
+            GENERATOR.save(place, overwrite=True)
+    monkeypatch.undo()
+
+    assert names(tmp_path) == ["pipeline"]
+    assert load(target)("area") == GENERATOR("area")
+
+
+def test_a_full_disk_leaves_nothing(tmp_path):
+    # No file may grow above 5,000 bytes; the signal would end the process.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="can be written. Received: File too large"):
+            GENERATOR.save(tmp_path / "pipeline")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert names(tmp_path) == []
+
+
+def test_the_description_is_readable(tmp_path):
+    GENERATOR.save(tmp_path / "p")
+    text = (tmp_path / "p" / "pipeline.json").read_text("utf-8")
+
+    assert json.loads(text) == {
+        "pipeline": "TextGenerator",
+        "settings": {"max_new_tokens": 9},
+    }
+
+
+# --------------------------------------------------------------------- errors
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="vocabularies of one size. Received: 27 and"):
+        TextGenerator(TransformerDecoder(27, 1, 1, 2, 3, 5), TOKENIZER)
+    for wrong in (0, 2.5, "9"):
+        with pytest.raises(
+            ValueError, match="must be an int, at least 1. Received: max"
+        ):
+            TextGenerator(MODEL, TOKENIZER, max_new_tokens=wrong)
+    with pytest.raises(
+        ValueError, match="must be an int, at least 1. Received: max_new"
+    ):
+        GENERATOR(["a"], max_new_tokens=0)
+    with pytest.raises(ValueError, match="must fit the model's max_sequence_length=37"):
+        GENERATOR(["a"], max_new_tokens=36)
+    with pytest.raises(ValueError, match="`sampler` must be a function or one of"):
+        GENERATOR(["a"], sampler="best")
+    with pytest.raises(TypeError, match="a text must be str or bytes"):
+        GENERATOR(["a", None])
+    with pytest.raises(TypeError, match="`stop` must be a list of strings"):
+        GENERATOR(["a"], stop="END")
+
+
+def test_a_stream_refuses_before_its_first_piece():
+    with pytest.raises(ValueError, match="must fit the model's max_sequence_length=37"):
+        GENERATOR.stream("a", max_new_tokens=36)
+    with pytest.raises(TypeError, match="`stop` must be a list of strings"):
+        GENERATOR.stream("a", stop="END")

@@ -1,0 +1,61 @@
+"""Each tutorial runs, shrunk to a few steps, and what it says is exact is exact."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+SECTIONS = [
+    "Data",
+    "Look at one example",
+    "Model",
+    "Train",
+    "Use it",
+    "Export and check that it still agrees",
+    "What to try next",
+]
+HEAD = ["You will", "Read first", "Data", "Cost", "Result", "Paper"]
+# What is about the backends runs on each of them, the others on one.
+ON_EVERY_BACKEND = {"02_language_model"}
+
+
+def named(path):
+    marks = [] if path.stem in ON_EVERY_BACKEND else [pytest.mark.once]
+    return pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", [named(path) for path in TUTORIALS])
+def test_a_tutorial_runs_shrunk(path, tmp_path):
+    process = subprocess.run(
+        [sys.executable, path],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_LM_QUICK": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+    assert process.returncode == 0, process.stdout + process.stderr
+    drawn = {picture.name for picture in tmp_path.glob("*.png")}
+    words = set(path.read_text("utf-8").split("`"))
+    assert drawn == {word for word in words if word.endswith(".png")}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_opens_as_a_notebook_with_the_seven_cells(path):
+    cells = jupytext.read(path).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    lines = prose.splitlines()
+    sections = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+    head = [line.split("**")[1] for line in lines if line.startswith("- **")]
+
+    assert lines[0].startswith("# ")
+    assert head[: len(HEAD)] == HEAD
+    assert sections == SECTIONS
+    assert all(cell.source.strip() for cell in cells)

@@ -1,5 +1,6 @@
 """Checks that many tests share: the contract of layers, attention, models, decoders."""
 
+import functools
 import tempfile
 
 import keras
@@ -52,8 +53,8 @@ def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
     _check_same(_from_file(model), [inputs], {}, expected)
     for policy in MIXED:
         mixed = type(layer).from_config(with_dtype(layer.get_config(), policy))
-        mixed = _copied(mixed, layer, inputs, options)
-        _check_near(outputs_of(mixed(**inputs, **options)), expected, policy)
+        call = compiled(_copied(mixed, layer, inputs, options), **options)
+        _check_near(outputs_of(call(**inputs)), expected, policy)
     targets = [np.ones(output.shape, "float32") for output in expected]
     _check_training(model, inputs, targets, "mse", unmoved)
 
@@ -143,6 +144,12 @@ def check_query_mask(layer, hidden):
 def check_decoding(layer, hidden):
     """Step by step, in pieces, with padding anywhere == the whole sequence at once."""
     batch, length = hidden.shape[:2]
+
+    def advance(some, state, clock, mask):
+        clock, now = advance_clock(clock, some.shape[1], mask)
+        return *layer.step(some, state, now), clock
+
+    step = compiled(advance)
     for real in (None, padding(batch, length), padding(batch, length, left=True)):
         whole = layer(hidden, hidden, value_mask=real, use_causal_mask=True)
         whole = ops.convert_to_numpy(whole)
@@ -154,8 +161,7 @@ def check_decoding(layer, hidden):
             for start in range(0, length, piece):
                 some = ops.convert_to_tensor(hidden[:, start : start + piece])
                 mask = None if real is None else real[:, start : start + piece]
-                clock, now = advance_clock(clock, some.shape[1], mask)
-                output, state = layer.step(some, state, now)
+                output, state, clock = step(some, state, clock, mask)
                 outputs.append(ops.convert_to_numpy(output))
             assert_close(np.concatenate(outputs, axis=1) * rows, whole * rows)
 
@@ -180,7 +186,7 @@ def check_model(model, inputs, output_shape, targets, unmoved=()):
     _check_same(_from_file(model), inputs, {}, expected, 1e-4)
     for policy in MIXED:
         mixed = type(model).from_config(with_dtype(model.get_config(), policy))
-        logits = _copied(mixed, model, inputs, {})(**inputs)
+        logits = compiled(_copied(mixed, model, inputs, {}))(**inputs)
         assert keras.backend.standardize_dtype(logits.dtype) == "float32"
         _check_near(outputs_of(logits), expected, policy)
     functional = _functional(model, inputs, [output_shape], {})
@@ -197,15 +203,16 @@ def check_decoder(model, token_ids):
         token_ids: int32 `(B, T)`.
     """
     batch, length = token_ids.shape
-    whole = ops.convert_to_numpy(model(token_ids))
+    call = compiled(model)
+    whole = ops.convert_to_numpy(call(token_ids))
     for place in range(1, length):
         later = token_ids.copy()
         later[:, place:] = (later[:, place:] + 1) % model.vocabulary_size
-        after = ops.convert_to_numpy(model(later))
+        after = ops.convert_to_numpy(call(later))
         np.testing.assert_allclose(after[:, :place], whole[:, :place], atol=1e-6)
     for real in (padding(batch, length), padding(batch, length, left=True)):
-        padded = ops.convert_to_numpy(model(token_ids, padding_mask=real))
-        alone = model(token_ids[-1:, real[-1]])  # no padding at all
+        padded = ops.convert_to_numpy(call(token_ids, padding_mask=real))
+        alone = call(token_ids[-1:, real[-1]])  # no padding at all
         assert_close(padded[-1:, real[-1]], alone, 1e-4)
         for piece in (1, 3):
             assert_close(
@@ -220,11 +227,12 @@ def decode(model, token_ids, piece, padding_mask=None):
     """Logits of the whole sequence, `piece` tokens at a time, as NumPy."""
     batch, length = token_ids.shape
     state = model.initial_state(batch, length + 1)
+    step = compiled(model.step)
     logits = []
     for start in range(0, length, piece):
         some = ops.convert_to_tensor(token_ids[:, start : start + piece])
         mask = None if padding_mask is None else padding_mask[:, start : start + piece]
-        output, state = model.step(some, state, mask)
+        output, state = step(some, state, mask)
         logits.append(ops.convert_to_numpy(output))
     return np.concatenate(logits, axis=1)
 
@@ -240,8 +248,18 @@ def padding(batch, length, left=False):
     return real
 
 
+def compiled(function, **options):
+    """`function` with these options; on JAX as one, where op by op takes seconds."""
+    function = functools.partial(function, **options)
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 def gradients(function, arrays):
-    """`(value, gradients)` of `function(*arrays)`, one float, compiled as `fit` does."""
+    """`(value, gradients)` of `function(*arrays)`, a float, compiled as in `fit`."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -297,17 +315,14 @@ def _jitter(layer):
 
 
 def _copied(copy, layer, inputs, options):
-    copy(**inputs, **options)
+    copy(**_symbols(inputs), **options)  # builds it
     copy.set_weights(layer.get_weights())
     return copy
 
 
 def _functional(layer, inputs, output_shapes, options):
     """A model of the layer with unknown batch and length."""
-    symbols = {
-        name: keras.Input((None, *array.shape[2:]), dtype=str(array.dtype), name=name)
-        for name, array in inputs.items()
-    }
+    symbols = _symbols(inputs)
     outputs = layer(**symbols, **options)
     flat = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     for symbol, shape in zip(flat, output_shapes, strict=True):
@@ -317,6 +332,13 @@ def _functional(layer, inputs, output_shapes, options):
             shape,
         )
     return keras.Model(symbols, outputs)
+
+
+def _symbols(inputs):
+    return {
+        name: keras.Input((None, *array.shape[2:]), dtype=str(array.dtype), name=name)
+        for name, array in inputs.items()
+    }
 
 
 def _from_file(model):

@@ -31,8 +31,8 @@ BATCH_SIZE = 8 if QUICK else 16
 NUM_LAYERS, NUM_HEADS = (1, 2) if QUICK else (2, 4)
 HIDDEN_DIM, INTERMEDIATE_DIM = (32, 64) if QUICK else (128, 512)
 MAX_NEW_TOKENS = 8 if QUICK else 48
-EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (12, 50)
-LEARNING_RATE, WARMUP_STEPS = 8e-3, 2 if QUICK else 40
+EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (24, 50)
+LEARNING_RATE, WARMUP_STEPS = 8e-3, 2 if QUICK else 60
 os.environ.setdefault("KERAS_BACKEND", "jax")  # this process; the others come below
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

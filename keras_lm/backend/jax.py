@@ -9,7 +9,7 @@ from jax import lax
 
 
 def fused_attention(query, key, value, mask, is_causal, scale):
-    """Keras' own call where there is an accelerator; XLA has no kernel on processors."""
+    """Keras' own call on an accelerator; XLA has no kernel on processors."""
     if jax.default_backend() == "cpu":
         return None
     query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
@@ -51,7 +51,7 @@ class Decoder:
         weights = self._weights()
         carry = self.begin_jit(weights, token_ids, padding_mask, num_slots, seed)
         for step in range(1, num_new + 1):
-            yield carry["token"]
+            yield jnp.copy(carry["token"])  # the next step uses the carry up
             if step == num_new or carry["finished"].all():
                 return
             carry = self.advance_jit(weights, carry, seed, step)

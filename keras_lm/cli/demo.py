@@ -259,10 +259,15 @@ def check_in_fresh_process(saved_model, litert, prompts, answers, report):
     checked = json.loads(done.stdout.splitlines()[-1])["keras_lm"]
     for kind, made in (("saved_model", saved_model), ("litert", litert)):
         told = (
-            f"{made.path}, {checked[kind]['tokens_per_second']:,.0f} tokens/s, largest "
-            f"difference {made.largest_difference:.1e}"
+            f"{_short(made.path)}, {checked[kind]['tokens_per_second']:,.0f} tokens/s, "
+            f"largest difference {made.largest_difference:.1e}"
         )
         report.add(kind, told, made.path, checked[kind]["agrees"])
+
+
+def _short(path):
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _plain(words):

@@ -10,7 +10,8 @@ from keras_lm.export.process import run_checker, run_worker
 from keras_lm.export.target import place_files, workshop
 
 # How far a logit may be from the model's: as it is, or, quantised, in standard
-# deviations of the logits of one position.
+# deviations of the logits of one position. (Measured on a trained decoder of 4 layers:
+# 4e-6; 0.002 and 0.05 standard deviations.)
 TOLERANCE = 1e-3
 SPREADS = {"float16": 0.05, "dynamic_int8": 0.5}
 

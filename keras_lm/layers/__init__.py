@@ -4,14 +4,18 @@ from keras_lm.layers.attention import Attention
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
+from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.feed_forward import FeedForward
+from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 
 __all__ = [
     "Attention",
+    "DynamicAttention",
     "FeedForward",
+    "LocalAttention",
     "MultiHeadAttention",
     "Now",
     "RotaryEmbedding",

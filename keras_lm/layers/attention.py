@@ -203,7 +203,7 @@ class Attention(keras.layers.Layer):
         return self.attend(query, state["key"], state["value"], visibility, False)
 
     def project(self, query, key, value):
-        """Queries, keys and values in heads: `(B, H, T, D)`, `(B, K, S, D)`, `(.. Dv)`."""
+        """In heads: queries `(B, H, T, D)`, keys `(B, K, S, D)`, values `(.., Dv)`."""
         kv_heads = self.num_key_value_heads
         return (
             _split_heads(self.query_projection(query), self.num_heads),

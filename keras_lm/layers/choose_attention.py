@@ -1,11 +1,15 @@
 """What the `attention=` of every Transformer model may be, and what it becomes."""
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.dynamic_attention import DynamicAttention
+from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
 
 # The short names.
 ATTENTIONS = {
     "multi_head": MultiHeadAttention,
+    "local": LocalAttention,
+    "dynamic": DynamicAttention,
 }
 
 

@@ -96,7 +96,7 @@ def _transpose(key):
 
 
 def _fold_product(left, right):
-    """`left (B, H, T, X) @ right (B, K, X, Y)`, where a group of heads shares `right`."""
+    """`left (B, H, T, X) @ right (B, K, X, Y)`; a group of heads shares `right`."""
     right = ops.cast(right, left.dtype)
     num_heads, num_shared = left.shape[1], right.shape[1]
     if num_heads == num_shared:

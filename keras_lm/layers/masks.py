@@ -23,7 +23,7 @@ class Visibility(NamedTuple):
     is_causal: bool = False
 
     def mask(self, num_queries, num_keys):
-        """All pieces in one: bool, broadcastable to `(B, H, T, S)`; `None` hides nothing."""
+        """All in one: bool, broadcastable to `(B, H, T, S)`; `None` hides nothing."""
         mask = self.attention_mask
         if self.is_causal:
             causal = causal_mask(num_queries, num_keys)  # (T, S)
@@ -32,6 +32,25 @@ class Visibility(NamedTuple):
             keys = ops.expand_dims(ops.expand_dims(self.key_mask, 1), 1)
             mask = both(mask, keys)  # (B, 1, 1, S)
         return mask
+
+    def num_visible(self, num_queries, num_keys):
+        """How many keys each query sees: float32, broadcastable to `(B, H, T)`.
+
+        Builds nothing of size `T x S` that is not there already.
+        """
+        if self.attention_mask is not None:
+            mask = ops.cast(self.mask(num_queries, num_keys), "float32")
+            return ops.sum(mask, axis=-1)
+        rows = ops.arange(0, num_queries, dtype="int32") + (num_keys - num_queries)
+        if self.key_mask is None:
+            seen = rows + 1 if self.is_causal else ops.zeros_like(rows) + num_keys
+            return ops.cast(ops.reshape(seen, (1, 1, -1)), "float32")
+        real = ops.cast(self.key_mask, "float32")  # (B, S)
+        if not self.is_causal:
+            total = ops.sum(real, axis=-1, keepdims=True)
+            return ops.expand_dims(total, 1)  # (B, 1, 1)
+        seen = ops.cumsum(real, axis=-1)[:, num_keys - num_queries :]
+        return ops.expand_dims(seen, 1)  # (B, 1, T)
 
 
 def causal_mask(num_queries, num_keys):

@@ -78,7 +78,8 @@ class TransformerDecoderBlock(keras.layers.Layer):
         )
 
     def build(self, hidden_shape):
-        self.attention.build(hidden_shape)
+        if not self.attention.built:  # from the config of a built one, it is built
+            self.attention.build(hidden_shape)
         self.feed_forward.build(hidden_shape)
         self.attention_norm.build(hidden_shape)
         self.feed_forward_norm.build(hidden_shape)

@@ -82,7 +82,7 @@ class TransformerDecoder(keras.Model):
         seed=None,
         **kwargs,
     ):
-        _check_sizes(vocabulary_size, num_layers, max_sequence_length)
+        _check_sizes(vocabulary_size, num_layers, hidden_dim, max_sequence_length)
         if num_heads < 1 or hidden_dim % num_heads:
             raise ValueError(
                 "`hidden_dim` must be a multiple of `num_heads`. Received: "
@@ -263,10 +263,11 @@ def _seed_of(seed, place):
     return None if seed is None else seed + place
 
 
-def _check_sizes(vocabulary_size, num_layers, max_sequence_length):
+def _check_sizes(vocabulary_size, num_layers, hidden_dim, max_sequence_length):
     sizes = {
         "vocabulary_size": vocabulary_size,
         "num_layers": num_layers,
+        "hidden_dim": hidden_dim,
         "max_sequence_length": max_sequence_length,
     }
     for name, size in sizes.items():

@@ -23,6 +23,7 @@ def job_of(pipeline, **paths):
     }
 
 
+@pytest.mark.once
 def test_both_exports_say_what_the_model_says(saved_model, litert, pipeline, tmp_path):
     job = job_of(pipeline, saved_model=saved_model.path, litert=litert.path)
     path = tmp_path / "job.json"

@@ -84,6 +84,7 @@ def test_a_prompt_that_is_too_long_is_an_error_in_our_words(signatures, pipeline
         answer(signatures, ["short"], max_new_tokens=0, temperature=0.0, seed=0)
 
 
+@pytest.mark.once
 def test_the_script_in_the_readme_runs_without_keras_lm(saved_model, pipeline):
     prompts = ["Returns", "中文"]
 

@@ -105,7 +105,8 @@ def test_padding_has_no_influence(positions):
 def test_positions_matter(positions):
     # Without them, the order of the tokens before the last one says nothing.
     swapped = TOKEN_IDS[:, [1, 0, 2, 3, 4, 5, 6]]
-    blind, seeing = (make_model(positions=p) for p in (None, positions))
+    blind = make_model(positions=None, num_layers=1)
+    seeing = make_model(positions=positions, num_layers=1)
     for model in (blind, seeing):
         rng = np.random.default_rng(seed=2)
         noisy = [rng.normal(scale=0.5, size=w.shape) for w in model.weights]
@@ -116,8 +117,7 @@ def test_positions_matter(positions):
         return np.abs(before - after)[:, -1].max()
 
     assert (TOKEN_IDS[:, 0] != TOKEN_IDS[:, 1]).any()
-    shallow = make_model(positions=None, num_layers=1)
-    assert moved(shallow) < 1e-5
+    assert moved(blind) < 1e-5
     assert moved(seeing) > 1e-2
 
 
@@ -196,17 +196,20 @@ def test_the_seed_repeats_the_dropout_of_every_layer():
 
 def test_it_learns():
     # 20 tokens by heart; a uniform guess has loss ln 13 = 2.56.
-    keras.utils.set_random_seed(0)
     rng = np.random.default_rng(seed=3)
     token_ids = rng.integers(0, 13, size=(1, 21), dtype="int32")
     model = make_model(max_sequence_length=23)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.02), loss)
 
-    history = model.fit(token_ids[:, :-1], token_ids[:, 1:], epochs=60, verbose=0)
+    known, following = token_ids[:, :-1], token_ids[:, 1:]
 
-    assert history.history["loss"][0] > 2.0
-    assert history.history["loss"][-1] < 0.1
+    before = float(loss(following, model(known)))
+    steps = [np.repeat(x, 60, axis=0) for x in (known, following)]
+    model.fit(*steps, batch_size=1, verbose=0)
+
+    assert before > 2.0
+    assert float(loss(following, model(known))) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_it_learns():
         ({"intermediate_dim": 0}, "`intermediate_dim` must be at least 1"),
         ({"num_heads": 0}, "`hidden_dim` must be a multiple of `num_heads`"),
         ({"num_heads": 5}, "`hidden_dim` must be a multiple of `num_heads`"),
-        ({"hidden_dim": 0}, "`hidden_dim` must be a multiple of `num_heads`"),
+        ({"hidden_dim": 0}, "`hidden_dim` must be at least 1"),
         ({"hidden_dim": 15}, "The width of a head must be even"),
         ({"num_key_value_heads": 2}, "`num_key_value_heads` must divide"),
         ({"positions": "sinusoid"}, "`positions` must be"),

@@ -1,0 +1,146 @@
+"""LocalAttention: its contract, masked full attention, its window, its ring."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_lm.layers import LocalAttention, MultiHeadAttention
+from keras_lm.layers.clock import advance_clock, start_clock
+from tests.checks import assert_close, check_attention
+
+rng = np.random.default_rng(seed=0)
+
+
+def visible(length, window, num_global, causal):
+    """The pairs of the docstring, by a loop."""
+    seen = np.zeros((length, length), bool)
+    for t in range(length):
+        for s in range(length):
+            near = 0 <= t - s < window if causal else abs(t - s) < window
+            far = s < num_global and (s <= t or not causal)
+            seen[t, s] = near or far or (t < num_global and not causal)
+    return seen
+
+
+def pair_of_layers(window, num_global, **arguments):
+    """Local and full attention with the same weights."""
+    local = LocalAttention(4, 2, window, num_global, **arguments)
+    full = MultiHeadAttention(4, 2, **arguments)
+    local.build((None, None, 6)), full.build((None, None, 6))
+    full.set_weights(local.get_weights())
+    return local, full
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"num_heads": 3, "key_dim": 4, "window": 3},
+        {"num_heads": 4, "key_dim": 2, "window": 2, "num_global_tokens": 2}
+        | {"num_key_value_heads": 2, "rotary_wavelength": 100.0, "dropout": 0.3},
+    ],
+    ids=["plain", "global, grouped, rotary"],
+)
+def test_attention_contract(arguments):
+    check_attention(LocalAttention, **arguments)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(
+    ("length", "window", "num_global"),
+    [(1, 3, 0), (2, 5, 1), (7, 1, 0), (11, 3, 2), (13, 5, 0), (15, 5, 7)],
+)
+def test_it_equals_masked_full_attention(length, window, num_global, causal):
+    local, full = pair_of_layers(window, num_global, num_key_value_heads=2)
+    hidden = rng.normal(size=(2, length, 6)).astype("float32")
+    mask = visible(length, window, num_global, causal)
+
+    expected, weights = full(
+        hidden, hidden, attention_mask=mask, return_attention_scores=True
+    )
+
+    assert_close(local(hidden, hidden, use_causal_mask=causal), expected)
+    output, local_weights = local(
+        hidden, hidden, use_causal_mask=causal, return_attention_scores=True
+    )
+    assert_close(output, expected)
+    assert_close(local_weights, weights)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_left_padding_moves_the_global_tokens_with_the_text(causal):
+    local, _ = pair_of_layers(3, 2)
+    hidden = rng.normal(size=(1, 9, 6)).astype("float32")
+    padded = np.concatenate([np.full((1, 4, 6), 9.0, "float32"), hidden], axis=1)
+    real = np.arange(13)[None] >= 4
+
+    alone = local(hidden, hidden, use_causal_mask=causal)
+    among = local(padded, padded, value_mask=real, use_causal_mask=causal)
+
+    assert_close(among[:, 4:], alone)
+
+
+def test_a_mask_of_pairs_is_honoured():
+    local, full = pair_of_layers(3, 1)
+    hidden = rng.normal(size=(2, 8, 6)).astype("float32")
+    pairs = rng.random((2, 8, 8)) < 0.7
+    both = pairs & visible(8, 3, 1, causal=False)
+    assert_close(
+        local(hidden, hidden, attention_mask=pairs),
+        full(hidden, hidden, attention_mask=both),
+    )
+
+
+def test_two_layers_reach_twice_as_far():
+    local, _ = pair_of_layers(4, 0)
+    hidden = rng.normal(size=(1, 13, 6)).astype("float32")
+    louder = hidden.copy()
+    louder[0, 0] += 100.0
+
+    def twice(x):
+        x = local(x, x, use_causal_mask=True)
+        return ops.convert_to_numpy(local(x, x, use_causal_mask=True))
+
+    moved = np.abs(twice(louder) - twice(hidden)).max(axis=-1)[0] > 1e-6
+    assert moved.tolist() == [True] * 7 + [False] * 6  # 2 (w - 1) = 6 steps on
+
+
+def test_the_state_does_not_grow_with_the_text():
+    local, _ = pair_of_layers(5, 2)
+    short, long = (local.initial_state(3, length) for length in (10, 10_000))
+    assert sorted(short) == sorted(long)
+    for name in short:
+        assert tuple(short[name].shape) == tuple(long[name].shape)
+    assert short["key"].shape[2] == 5
+
+
+@pytest.mark.parametrize("piece", [1, 4, 17])
+def test_a_text_many_times_the_window_is_decoded_as_at_once(piece):
+    local, _ = pair_of_layers(5, 2, rotary_wavelength=100.0)
+    hidden = rng.normal(size=(2, 34, 6)).astype("float32")
+    clock, state = start_clock(2, 34), local.initial_state(2, 34)
+    outputs = []
+    for start in range(0, 34, piece):
+        some = ops.convert_to_tensor(hidden[:, start : start + piece])
+        clock, now = advance_clock(clock, some.shape[1])
+        output, state = local.step(some, state, now)
+        outputs.append(ops.convert_to_numpy(output))
+    whole = local(hidden, hidden, use_causal_mask=True)
+    assert_close(np.concatenate(outputs, axis=1), whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"window": 0}, "`window` must be at least 1"),
+        ({"num_global_tokens": -1}, "`num_global_tokens` must be at least 0"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LocalAttention(2, 3, **arguments)
+
+
+def test_cross_attention_is_refused():
+    query, value = np.zeros((1, 5, 6), "float32"), np.zeros((1, 7, 6), "float32")
+    with pytest.raises(ValueError, match="queries and keys must have one length"):
+        LocalAttention(2, 3, window=2)(query, value)

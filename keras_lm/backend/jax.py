@@ -59,12 +59,12 @@ class Decoder:
     def _begin(self, weights, token_ids, padding_mask, num_slots, seed):
         with self._scope(weights):
             return self.begin(
-                self.model(), token_ids, padding_mask, num_slots, _noise(seed, 0)
+                self.model(), token_ids, padding_mask, num_slots, gumbel(seed, 0)
             )
 
     def _advance(self, weights, carry, seed, step):
         with self._scope(weights):
-            return self.advance(self.model(), carry, _noise(seed, step))
+            return self.advance(self.model(), carry, gumbel(seed, step))
 
     def _run(
         self, weights, token_ids, padding_mask, num_slots, capacity, num_new, seed
@@ -92,7 +92,7 @@ class Decoder:
         return keras.StatelessScope(state_mapping=list(pairs))
 
 
-def _noise(seed, step):
+def gumbel(seed, step):
     """Gumbel noise of one step: a function of the shape."""
 
     def noise(shape):

@@ -3,6 +3,7 @@
 import weakref
 
 import keras
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
@@ -68,18 +69,28 @@ class Decoder:
         device = keras.ops.zeros(()).device  # where Keras puts its tensors
         token_ids = torch.as_tensor(token_ids, device=device)
         padding_mask = torch.as_tensor(padding_mask, device=device)
-        generator = torch.Generator(device=device).manual_seed(seed)
-
-        def noise(shape):
-            exponential = torch.empty(shape, device=device)
-            return -exponential.exponential_(generator=generator).log()
-
         model = self.model()
         # One step a time: a generator must not leave inference mode on behind it.
         with torch.inference_mode():
-            carry = self.begin(model, token_ids, padding_mask, num_slots, noise)
+            carry = self.begin(
+                model, token_ids, padding_mask, num_slots, gumbel(seed, 0)
+            )
         yield carry
-        for _ in range(num_new - 1):
+        for step in range(1, num_new):
             with torch.inference_mode():
-                carry = self.advance(model, carry, noise)
+                carry = self.advance(model, carry, gumbel(seed, step))
             yield carry
+
+
+def gumbel(seed, step):
+    """Gumbel noise of one step: a function of the shape."""
+
+    def noise(shape):
+        device = keras.ops.zeros(()).device
+        # PyTorch's generator for processors takes 32 bits of a seed: mix both into them.
+        mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
+        generator = torch.Generator(device=device).manual_seed(mixed)
+        exponential = torch.empty(shape, device=device)
+        return -exponential.exponential_(generator=generator).log()
+
+    return noise

@@ -87,7 +87,7 @@ def gumbel(seed, step):
 
     def noise(shape):
         device = keras.ops.zeros(()).device
-        # PyTorch's generator for processors takes 32 bits of a seed: mix both into them.
+        # On processors the generator takes 32 bits of a seed: mix both into them.
         mixed = int(np.random.SeedSequence((seed, step)).generate_state(1)[0])
         generator = torch.Generator(device=device).manual_seed(mixed)
         exponential = torch.empty(shape, device=device)

@@ -1,6 +1,7 @@
 """What makes a training run this run and no other."""
 
 import json
+from typing import Any
 
 import keras
 
@@ -23,11 +24,13 @@ def run_fingerprint(model, settings):
         "model": {"class": type(model).__name__, "config": _config(model)},
         "optimizer": {"class": type(optimizer).__name__, "config": _config(optimizer)},
     }
+    named: Any = _rename(_as_json(described))
     return {
         "backend": keras.backend.backend(),
         "keras": keras.__version__,
         "settings": _as_json(settings),
-        **_rename(_as_json(described)),
+        "model": named["model"],
+        "optimizer": named["optimizer"],
     }
 
 

@@ -57,7 +57,6 @@ def test_a_killed_process_leaves_whole_versions_only(tmp_path):
     for version in versions(tmp_path):
         sizes = {path.name: path.stat().st_size for path in version.iterdir()}
         assert sizes == {"graph": SIZE, "numbers": SIZE}
-    assert list(tmp_path.glob(".incomplete-*"))
     with workshop(tmp_path):
         pass
     assert list(tmp_path.glob(".*")) == []
@@ -70,6 +69,17 @@ def test_work_is_hidden_and_removed(tmp_path):
         (work / "file").write_text("half")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_export_removes_what_a_dead_process_left(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".incomplete-{dead.pid}-x"
+    left.mkdir()
+    (left / "file").write_text("half")
+
+    with workshop(tmp_path):
+        assert not left.exists()
 
 
 def test_another_living_process_keeps_its_work(tmp_path):

@@ -3,7 +3,7 @@
 import numbers
 import random
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def generate(
     token_ids,
     max_new_tokens: int,
     padding_mask=None,
-    sampler="greedy",
+    sampler: Callable | str = "greedy",
     stop_token_ids: Sequence[int] = (),
     seed: int | None = None,
 ) -> np.ndarray:
@@ -82,7 +82,7 @@ def stream(
     token_ids,
     max_new_tokens: int,
     padding_mask=None,
-    sampler="greedy",
+    sampler: Callable | str = "greedy",
     stop_token_ids: Sequence[int] = (),
     seed: int | None = None,
 ) -> Iterator[np.ndarray]:

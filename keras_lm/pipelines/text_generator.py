@@ -1,7 +1,7 @@
 """Continues text: a decoder and its tokenizer."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -61,7 +61,7 @@ class TextGenerator:
         self,
         texts,
         max_new_tokens: int | None = None,
-        sampler="greedy",
+        sampler: Callable | str = "greedy",
         stop: Sequence[str] = (),
         seed: int | None = None,
     ):
@@ -102,7 +102,7 @@ class TextGenerator:
         self,
         text: str | bytes,
         max_new_tokens: int | None = None,
-        sampler="greedy",
+        sampler: Callable | str = "greedy",
         stop: Sequence[str] = (),
         seed: int | None = None,
     ) -> Iterator[str]:

@@ -157,16 +157,22 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         write(tmp_path / "file" / "target", "new")
 
 
-def test_everything_below_is_flushed(tmp_path, monkeypatch):
+def test_everything_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    fsync, rename, events = os.fsync, Path.rename, []
+
+    def noted_fsync(number):
+        place = Path(os.readlink(f"/proc/self/fd/{number}"))
+        events.append(str(place.relative_to(tmp_path)).partition("/")[2])
+        fsync(number)
+
+    def noted_rename(self, target):
+        events.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
     write(tmp_path / "target", "new")
-    flushed = []
-    monkeypatch.setattr(
-        os,
-        "fsync",
-        lambda number: flushed.append(os.readlink(f"/proc/self/fd/{number}")),
-    )
+    assert events == ["part", "part/file", "", "rename"]
 
     flush_folder(tmp_path / "target")
-
-    inside = [tmp_path / "target" / name for name in ("part", "part/file", "")]
-    assert sorted(flushed) == sorted(str(path) for path in inside)
+    assert events[4:] == events[:3]

@@ -148,13 +148,7 @@ model = keras_lm.models.TransformerDecoder(
     intermediate_dim=INTERMEDIATE_DIM,
     max_sequence_length=2 * SEQUENCE_LENGTH,
 )
-schedule = keras_lm.training.WarmupCosine(
-    LEARNING_RATE, WARMUP_STEPS, total_steps=EPOCHS * STEPS_PER_EPOCH
-)
 model.compile(
-    keras.optimizers.AdamW(
-        schedule, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0
-    ),
     loss=keras_lm.training.MaskedCrossEntropy(),
     weighted_metrics=[keras_lm.training.Perplexity()],
 )
@@ -168,10 +162,11 @@ assert 0.8 < untrained["perplexity"] / tokenizer.vocabulary_size < 1.3
 # %% [markdown]
 # ## Train
 #
-# The compiled model goes to a `.keras` file, so that every backend starts from the same
-# weights. `train_model` loads it, trains with `model.fit`, measures the held-out
-# documents after each epoch and writes down what it saw. This process calls it; then the
-# same lines run in a new process for each other backend, one after the other.
+# The model goes to a `.keras` file, so that every backend starts from the same weights.
+# `train_model` loads it, compiles it (an optimizer in the file would be the class of the
+# backend that wrote it), trains with `model.fit`, measures the held-out documents after
+# each epoch and writes down what it saw. This process calls it; then the same lines run
+# in a new process for each other backend, one after the other.
 
 
 # %%
@@ -190,7 +185,18 @@ def train_model(folder):
     folder = Path(folder)
     job = json.loads((folder / "job.json").read_text("utf-8"))
     tokenizer = keras_lm.text.SentencePieceTokenizer.load(folder / "tokenizer.model")
-    model = keras.saving.load_model(folder / "start.keras")
+    model = keras.saving.load_model(folder / "start.keras", compile=False)
+    steps = job["epochs"] * job["steps_per_epoch"]
+    schedule = keras_lm.training.WarmupCosine(
+        job["learning_rate"], job["warmup_steps"], total_steps=steps
+    )
+    model.compile(
+        keras.optimizers.AdamW(
+            schedule, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0
+        ),
+        loss=keras_lm.training.MaskedCrossEntropy(),
+        weighted_metrics=[keras_lm.training.Perplexity()],
+    )
     sizes = job["sequence_length"], job["batch_size"]
     train = keras_lm.text.language_model_dataset(
         job["train"], tokenizer, *sizes, seed=job["seed"], repeat=True
@@ -230,6 +236,8 @@ job = {
     "batch_size": BATCH_SIZE,
     "epochs": EPOCHS,
     "steps_per_epoch": STEPS_PER_EPOCH,
+    "learning_rate": LEARNING_RATE,
+    "warmup_steps": WARMUP_STEPS,
     "seed": SEED,
 }
 (WORK / "job.json").write_text(json.dumps(job), encoding="utf-8")

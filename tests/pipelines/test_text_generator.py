@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keras_lm import generation
 from keras_lm.models import TransformerDecoder
 from keras_lm.pipelines import TextGenerator, load
 from tests.checks import assert_close
@@ -94,11 +95,35 @@ def test_stop_strings_cut_the_text(text, stop):
     assert "".join(SCRIPTED.stream("any", stop=[stop])) == expected
 
 
-def test_a_stop_string_ends_the_loop():
-    SCRIPT.play(TOKENIZER.encode("a b"), rest=TOKENIZER.encode("x")[0])
+def test_a_stop_string_ends_the_loop(monkeypatch):
+    steps = []
+
+    def counted(*args, **kwargs):
+        for step in generation.stream(*args, **kwargs):
+            steps.append(step)
+            yield step
+
+    monkeypatch.setattr("keras_lm.pipelines.text_generator.stream", counted)
+    text = TOKENIZER.encode("a b")
+    SCRIPT.play(text, rest=TOKENIZER.encode("x")[0])
 
     assert SCRIPTED("any", max_new_tokens=900, stop=["b"]) == "a "
-    assert list(SCRIPTED.stream("any", max_new_tokens=900, stop=["b"]))[-1] == " "
+    assert len(steps) == len(text)
+    assert "".join(SCRIPTED.stream("any", max_new_tokens=900, stop=["b"])) == "a "
+    assert len(steps) == 2 * len(text)
+
+
+def test_the_end_brings_out_what_was_held_back():
+    # Half of a snowman becomes U+FFFD at the end, and "EN" no "END" any more.
+    half = TOKENIZER.encode("☃")[:2]
+    for token_ids, stop, expected in [
+        ([*TOKENIZER.encode("a"), *half], "never", "a\ufffd"),
+        ([*TOKENIZER.encode("a"), *half], "\ufffd", "a"),
+        (TOKENIZER.encode("an EN"), "END", "an EN"),
+    ]:
+        SCRIPT.play(token_ids, rest=SEPARATOR)
+        assert SCRIPTED("any", stop=[stop]) == expected
+        assert "".join(SCRIPTED.stream("any", stop=[stop])) == expected
 
 
 def test_all_kinds_of_text_are_taken():

@@ -29,6 +29,7 @@ BATCH_SIZE = 64
 EPOCHS = 1 if QUICK else 12
 LEARNING_RATE = 2e-3
 os.environ.setdefault("KERAS_BACKEND", "jax")  # or "tensorflow", "torch"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # %% Imports

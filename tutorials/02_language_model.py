@@ -18,9 +18,7 @@
 # %% Settings: everything you may want to change
 import os
 
-QUICK = os.environ.get(
-    "KERAS_LM_QUICK"
-)  # a folder: a few steps, what is made goes there
+QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
 CORPUS = None  # path of a file or folder; None reads the docstrings of PACKAGES
 PACKAGES = ("numpy",)  # "python" is the standard library
@@ -31,9 +29,12 @@ BATCH_SIZE = 8 if QUICK else 16
 NUM_LAYERS, NUM_HEADS = (1, 2) if QUICK else (2, 4)
 HIDDEN_DIM, INTERMEDIATE_DIM = (32, 64) if QUICK else (128, 512)
 MAX_NEW_TOKENS = 8 if QUICK else 48
-EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (24, 50)
+EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (12, 100)
 LEARNING_RATE, WARMUP_STEPS = 8e-3, 2 if QUICK else 60
 os.environ.setdefault("KERAS_BACKEND", "jax")  # this process; the others come below
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # arrays this small gain nothing from more
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # %% Imports

@@ -19,6 +19,9 @@ class GraphTokenizer(tf.Module):
     binary links; decoding is a lookup in core TensorFlow. As an attribute of a
     `tf.Module` or Keras model it is saved with it.
 
+    Make it after seeding: `tf.random.set_seed`, and so `keras.utils.set_random_seed`,
+    clears TensorFlow's kernels, and SentencePiece's model is lost with its kernel.
+
     Args:
         tokenizer: a `SentencePieceTokenizer`.
 

@@ -20,14 +20,21 @@ from tests.text.samples import (
 )
 
 pytestmark = pytest.mark.once
-GRAPH_TOKENIZER = GraphTokenizer(TOKENIZER)
-encode = tf.function(
-    GRAPH_TOKENIZER.encode, input_signature=[tf.TensorSpec([None], tf.string)]
-)
-decode = tf.function(
-    GRAPH_TOKENIZER.decode,
-    input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)],
-)
+GRAPH_TOKENIZER = encode = decode = None
+
+
+def setup_module():
+    """Made here and not when pytest reads the file: to seed ends a GraphTokenizer."""
+    global GRAPH_TOKENIZER, encode, decode
+    GRAPH_TOKENIZER = GraphTokenizer(TOKENIZER)
+    encode = tf.function(
+        GRAPH_TOKENIZER.encode, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    decode = tf.function(
+        GRAPH_TOKENIZER.decode,
+        input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)],
+    )
+
 
 # A process that knows TensorFlow and nothing of ours.
 READER = """

@@ -6,8 +6,10 @@
 # - **Read first** `01_self_attention.py`.
 # - **Data** NumPy's docstrings, read from the installed package; or set `CORPUS` to a
 #   file or folder of your own (UTF-8, Chinese as much as English).
-# - **Cost** TIME
-# - **Result** RESULT
+# - **Cost** 454 s, 1.4 GiB on 2 CPU cores (`jax` and then the two others, Keras 3.15),
+#   with other work on the machine for a part of it.
+# - **Result** perplexity 50.2 on modules it has not seen, 0.63 of the bigram model's 79.6;
+#   49.7 on TensorFlow, 49.5 on PyTorch.
 # - **Paper** Radford et al., 2018,
 #   https://openai.com/research/language-unsupervised
 #
@@ -32,9 +34,7 @@ MAX_NEW_TOKENS = 8 if QUICK else 48
 EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (12, 100)
 LEARNING_RATE, WARMUP_STEPS = 8e-3, 2 if QUICK else 60
 os.environ.setdefault("KERAS_BACKEND", "jax")  # this process; the others come below
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # arrays this small gain nothing from more
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # %% Imports
@@ -276,7 +276,8 @@ for (name, perplexity), style in zip(baselines.items(), (":", "--")):
 axes[0].set(
     title="Held-out documents", xlabel="optimizer steps", ylabel="nats per token"
 )
-axes[0].legend()
+axes[0].set_ylim(top=np.log(baselines["unigram"]) + 0.35)
+axes[0].legend(loc="upper right", bbox_to_anchor=(1, 0.88))
 for (backend, gap), style in zip(gaps.items(), ("s--", "x:")):
     # A gap of exactly 0 cannot stand on a logarithmic axis.
     axes[1].semilogy(
@@ -289,7 +290,7 @@ figure.savefig(PICTURES / "02_loss.png", dpi=120)
 
 ratio = histories[BACKEND]["val_perplexity"][-1] / baselines["bigram"]
 print(f"{ratio:.2f} of the bigram model's perplexity")
-assert all(gap[0] < 0.02 for gap in gaps.values())
+assert not QUICK or all(gap.max() < 1e-3 for gap in gaps.values())  # after six steps
 if not QUICK:
     assert all(
         h["val_perplexity"][-1] < baselines["bigram"] for h in histories.values()
@@ -297,9 +298,9 @@ if not QUICK:
     assert all(gap[-1] < 0.05 for gap in gaps.values())
 
 # %% [markdown]
-# In `02_loss.png` see, on the left, curves that cannot be told apart and that pass the
-# bigram line early; on the right, how rounding, the only difference between the backends,
-# grows with the steps and stays small.
+# In `02_loss.png` see, on the left, three curves in one place that cross the bigram line
+# together; on the right, how far rounding, the only difference between the backends,
+# drives them apart: 0.08 nats while the learning rate is high, 0.01 at the end.
 #
 # ## Use it
 #
@@ -341,7 +342,7 @@ if not QUICK and CORPUS is None:
     assert scores[0] > scores[1]  # the same words, but in order
 
 # %%
-start = [tokenizer.separator_id, *tokenizer.encode(PROMPTS[0])]
+start = [tokenizer.separator_id, *tokenizer.encode(PROMPTS[-1])]
 logits = model(np.array([start]))[:, -1]  # (1, V): what comes after the prompt
 history_ids, visible = np.array([start]), np.ones((1, len(start)), bool)
 shown = {"as the model says": samplers.random(), **choices}
@@ -366,7 +367,7 @@ axes[0].set_yticks(
     range(len(names)), [f'"{name}"' for name in names], family="monospace"
 )
 axes[0].invert_yaxis()
-axes[0].set_ylabel(f"token after {ascii(PROMPTS[0])}")
+axes[0].set_ylabel(f"token after {ascii(PROMPTS[-1])}")
 figure.savefig(PICTURES / "02_samplers.png", dpi=120)
 
 sums = [values.sum() for values in probabilities.values()]

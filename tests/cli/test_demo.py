@@ -73,3 +73,12 @@ def test_fewer_steps_keep_a_warm_up_below_them():
         total = settings.steps_per_epoch * settings.epochs
         assert total >= steps
         assert settings.warmup_steps < max(total, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_demo_is_far_below_the_bigram_model(tmp_path):
+    report = run_demo(Settings(), None, tmp_path / "exports", tmp_path / "checkpoints")
+
+    assert report.agrees
+    assert report.values["perplexity"] < 0.7 * report.values["bigram"]

@@ -299,7 +299,8 @@ if not QUICK:
 
 # %% [markdown]
 # In `02_loss.png` see, on the left, three curves in one place that cross the bigram line
-# together; on the right, how far rounding, the only difference between the backends,
+# together (the grey line is lower: it is about documents the model has read); on the
+# right, how far rounding, the only difference between the backends,
 # drives them apart: 0.08 nats while the learning rate is high, 0.01 at the end.
 #
 # ## Use it

@@ -8,7 +8,7 @@
 #   file or folder of your own (UTF-8, Chinese as much as English).
 # - **Cost** 454 s, 1.4 GiB on 2 CPU cores (`jax` and then the two others, Keras 3.15),
 #   with other work on the machine for a part of it.
-# - **Result** perplexity 50.2 on modules it has not seen, 0.63 of the bigram model's 79.6;
+# - **Result** perplexity 50.1 on modules it has not seen, 0.63 of the bigram model's 79.6;
 #   49.7 on TensorFlow, 49.5 on PyTorch.
 # - **Paper** Radford et al., 2018,
 #   https://openai.com/research/language-unsupervised
@@ -300,8 +300,8 @@ if not QUICK:
 # %% [markdown]
 # In `02_loss.png` see, on the left, three curves in one place that cross the bigram line
 # together (the grey line is lower: it is about documents the model has read); on the
-# right, how far rounding, the only difference between the backends,
-# drives them apart: 0.08 nats while the learning rate is high, 0.01 at the end.
+# right, how far rounding, the only difference between the backends, drives them apart:
+# 0.08 nats while the learning rate is high, 0.01 at the end.
 #
 # ## Use it
 #

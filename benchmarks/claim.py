@@ -23,5 +23,5 @@ class Claim:
 
     @property
     def verdict(self):
-        """ "holds", "fails" or "not run"."""
+        """What the table says of it."""
         return {True: "holds", False: "fails", None: "not run"}[self.holds]

@@ -8,6 +8,7 @@ from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
+from keras_lm.layers.regional_attention import RegionalAttention
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 
@@ -18,6 +19,7 @@ __all__ = [
     "LocalAttention",
     "MultiHeadAttention",
     "Now",
+    "RegionalAttention",
     "RotaryEmbedding",
     "TransformerDecoderBlock",
     "advance_clock",

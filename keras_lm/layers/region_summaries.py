@@ -106,7 +106,7 @@ def add_to_sums(sums, key, value, importance, regions):
     Returns:
         The sums: a dictionary, see the top of this file.
     """
-    num_regions = sums["sum"].shape[2]
+    num_regions = ops.shape(sums["sum"])[2]
     numbers = ops.arange(0, num_regions, dtype="int32")
     is_in = ops.equal(ops.reshape(numbers, (1, -1, 1)), ops.expand_dims(regions, 1))
     is_in = ops.expand_dims(is_in, 1)  # (B, 1, R, n)

@@ -50,7 +50,7 @@ class Regions(NamedTuple):
         rows, places = ops.expand_dims(rows, 2), ops.expand_dims(places, 1)
         near = both(places >= 0, places <= rows)
         near = both(near, self.near(self.of(rows), self.of(places)))
-        numbers = ops.arange(0, seen.shape[1], dtype="int32")
+        numbers = ops.arange(0, ops.shape(seen)[1], dtype="int32")
         far = self.far(self.of(rows), ops.reshape(numbers, (1, 1, -1)))
         far = both(far, ops.expand_dims(seen, 1))
         return ops.expand_dims(ops.concatenate([near, far], axis=-1), 1)

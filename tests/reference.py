@@ -38,6 +38,29 @@ def attention(query, key, value, visible, scale=None):
     return context, weights
 
 
+def mean_under_scores(scores, value, visible):
+    """Softmax over the visible keys and the mean of their values, a query at a time.
+
+    Args:
+        scores: `(B, T, S)`.
+        value: `(B, S, Dv)`.
+        visible: bool, broadcastable to `(B, T, S)`.
+
+    Returns:
+        `(context, weights)`: `(B, T, Dv)` and `(B, T, S)`, 0 where nothing is seen.
+    """
+    visible = np.broadcast_to(visible, scores.shape)
+    weights = np.zeros(scores.shape)
+    context = np.zeros((*scores.shape[:2], value.shape[2]))
+    for b, t in np.ndindex(scores.shape[:2]):
+        seen = [s for s in range(scores.shape[2]) if visible[b, t, s]]
+        shares = {s: math.exp(scores[b, t, s]) for s in seen}
+        for s in seen:
+            weights[b, t, s] = shares[s] / sum(shares.values())
+            context[b, t] += weights[b, t, s] * value[b, s]
+    return context, weights
+
+
 def causal(num_queries, num_keys):
     """`(T, S)`: query `t` sees key `s` when `s <= t + S - T`."""
     visible = np.zeros((num_queries, num_keys), dtype="bool")

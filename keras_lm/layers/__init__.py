@@ -1,25 +1,35 @@
 """Building blocks, one public class a file."""
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.attention_pooling import AttentionPooling
+from keras_lm.layers.bahdanau_attention import BahdanauAttention
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
 from keras_lm.layers.dynamic_attention import DynamicAttention
+from keras_lm.layers.dynamic_convolution import DynamicConvolution
 from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.local_attention import LocalAttention
+from keras_lm.layers.luong_attention import LuongAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
 from keras_lm.layers.regional_attention import RegionalAttention
+from keras_lm.layers.recurrent_attention import RecurrentAttention
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 
 __all__ = [
     "Attention",
+    "AttentionPooling",
+    "BahdanauAttention",
     "DynamicAttention",
+    "DynamicConvolution",
     "FeedForward",
     "LocalAttention",
+    "LuongAttention",
     "MultiHeadAttention",
     "Now",
     "RegionalAttention",
+    "RecurrentAttention",
     "RotaryEmbedding",
     "TransformerDecoderBlock",
     "advance_clock",

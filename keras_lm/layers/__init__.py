@@ -1,6 +1,7 @@
 """Building blocks, one public class a file."""
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
@@ -13,6 +14,7 @@ from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 
 __all__ = [
     "Attention",
+    "BayesianAttention",
     "DynamicAttention",
     "FeedForward",
     "LocalAttention",

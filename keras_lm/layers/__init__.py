@@ -3,6 +3,7 @@
 from keras_lm.layers.attention import Attention
 from keras_lm.layers.attention_pooling import AttentionPooling
 from keras_lm.layers.bahdanau_attention import BahdanauAttention
+from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
@@ -21,6 +22,7 @@ __all__ = [
     "Attention",
     "AttentionPooling",
     "BahdanauAttention",
+    "BayesianAttention",
     "DynamicAttention",
     "DynamicConvolution",
     "FeedForward",

@@ -15,6 +15,7 @@ import pytest
 from keras import ops
 
 from keras_lm.layers import DynamicAttention, LocalAttention, MultiHeadAttention
+from tests.checks import compiled
 
 LENGTHS = (1, 7, 12)  # below, between and at multiples of windows and regions
 WIDTH = 6
@@ -91,9 +92,10 @@ def write(name, folder):
     for weight in model.weights:  # biases that are not 0
         weight.assign_add(0.1 * rng.normal(size=weight.shape))
     model.save(folder / f"{name}.keras")
+    call = compiled(model)
     for number, length in enumerate(LENGTHS):
         inputs = arrays_for(model, length, rng)
-        outputs = model({key: ops.convert_to_tensor(a) for key, a in inputs.items()})
+        outputs = call({key: ops.convert_to_tensor(a) for key, a in inputs.items()})
         content = {f"in/{key}": array for key, array in inputs.items()}
         for key, output in outputs.items():
             content[f"out/{key}"] = ops.convert_to_numpy(output)

@@ -1,24 +1,38 @@
 """Building blocks, one public class a file."""
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.audio_embedding import AudioEmbedding
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
 from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.local_attention import LocalAttention
+from keras_lm.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_lm.layers.modality_dropout import ModalityDropout
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
+from keras_lm.layers.multimodal_attention import MultimodalAttention
+from keras_lm.layers.multimodal_block import MultimodalBlock
+from keras_lm.layers.patch_embedding import PatchEmbedding
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
+from keras_lm.layers.token_embedding import TokenEmbedding
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 
 __all__ = [
     "Attention",
+    "AudioEmbedding",
     "DynamicAttention",
     "FeedForward",
     "LocalAttention",
+    "LogMelSpectrogram",
+    "ModalityDropout",
     "MultiHeadAttention",
+    "MultimodalAttention",
+    "MultimodalBlock",
     "Now",
+    "PatchEmbedding",
     "RotaryEmbedding",
+    "TokenEmbedding",
     "TransformerDecoderBlock",
     "advance_clock",
     "choose_attention",

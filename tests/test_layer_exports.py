@@ -14,7 +14,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.layers import DynamicAttention, LocalAttention, MultiHeadAttention
+from keras_lm.layers import (
+    DynamicAttention,
+    LocalAttention,
+    MultiHeadAttention,
+    MultimodalAttention,
+)
 from tests.checks import compiled
 
 LENGTHS = (1, 7, 12)  # below, between and at multiples of windows and regions
@@ -48,6 +53,21 @@ def cross_attention(**layers):
     )
 
 
+def fused_streams(**layers):
+    """A model of layers that fuse a sequence, which may be absent, with a memory."""
+    hidden = keras.Input((None, WIDTH), name="hidden")
+    present = keras.Input((), dtype="bool", name="present")
+    memory = keras.Input((None, 5), name="memory")
+    mask = keras.Input((None,), dtype="bool", name="memory_mask")
+    outputs = {}
+    for name, layer in layers.items():
+        streams = {"hidden": hidden, "memory": memory}
+        fused = layer(streams, masks={"memory": mask}, present={"hidden": present})
+        outputs |= {f"{name}_{stream}": array for stream, array in fused.items()}
+    inputs = [hidden, present, memory, mask]
+    return keras.Model({one.name: one for one in inputs}, outputs)
+
+
 GROUPED = {"num_heads": 4, "key_dim": 2, "num_key_value_heads": 2}
 GROUPED_ROTARY = {**GROUPED, "rotary_wavelength": 100.0}
 # A new layer is one more line. The models' inputs and outputs are dictionaries; inputs
@@ -67,6 +87,10 @@ MODELS = {
     ),
     "cross": lambda: cross_attention(
         multi_head=MultiHeadAttention(3, 4), dynamic=DynamicAttention(**GROUPED)
+    ),
+    "multimodal": lambda: fused_streams(
+        bottleneck=MultimodalAttention(2, 4, ["hidden", "memory"]),
+        cross=MultimodalAttention(2, 4, ["hidden", "memory"], fusion="cross"),
     ),
 }
 

@@ -1,14 +1,10 @@
 """How a `TextGenerator` is exported: what it answers, how it is served."""
 
-from pathlib import Path
-
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.reference import reference
+from keras_lm.export.process import CHECKER as CHECKER  # of this kind
+from keras_lm.export.reference import reference as reference
 from keras_lm.text import unicode
 
-__all__ = ["reference"]  # and what is defined here: see `kinds`
-
-CHECKER = Path(__file__).with_name("check_exports.py")
 # Nats per token; a processor's rounding stays a hundred times below.
 TOLERANCE = 1e-3
 

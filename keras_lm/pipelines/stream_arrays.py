@@ -101,7 +101,7 @@ def _examples(name, stream):
 
 def _stacked(name, examples, shape, dtype):
     rows = np.zeros((len(examples), *shape), dtype)
-    for row, example in zip(rows, examples):
+    for place, example in enumerate(examples):
         if example is None:
             continue
         example = np.asarray(example)
@@ -110,7 +110,7 @@ def _stacked(name, examples, shape, dtype):
                 f"An example of the stream {name!r} must have shape {tuple(shape)}. "
                 f"Received: shape {example.shape}"
             )
-        row[...] = example
+        rows[place] = example
     return rows
 
 

@@ -53,6 +53,15 @@ def map_recomputed(function, chunks, shared):
     return chosen().map_recomputed(function, chunks, shared)
 
 
+def gains_in_turn():
+    """Whether `map_recomputed` over small pieces beats all of them in one batch.
+
+    Where scores are built, a piece that fits the cache is faster on a processor; an
+    accelerator wants one large batch.
+    """
+    return chosen().gains_in_turn()
+
+
 def write_slots(buffer, update, index, axis):
     """Writes `update` into `buffer` from slot `index` on, in place where possible.
 

@@ -24,6 +24,11 @@ def map_recomputed(function, chunks, shared):
     return lax.map(jax.checkpoint(lambda chunk: function(chunk, shared)), chunks)
 
 
+def gains_in_turn():
+    """On a processor, where scores would go through memory; no accelerator waits."""
+    return jax.default_backend() == "cpu"
+
+
 def write_slots(buffer, update, index, axis):
     """One dynamic update, in place when the buffer is donated or carried by a loop."""
     return lax.dynamic_update_slice_in_dim(

@@ -36,6 +36,11 @@ def map_recomputed(function, chunks, shared):
     )
 
 
+def gains_in_turn():
+    """As on JAX."""
+    return not tf.config.list_physical_devices("GPU")
+
+
 def _numbers(array):
     """Floats for all: a loop fails at the gradient of a bool, though there is none."""
     if array.dtype.is_floating:

@@ -31,13 +31,16 @@ class Attention(keras.layers.Layer):
         output_dim: int. Width of the output; the query's width when `None`.
         rotary_wavelength: float or `None`. Turns queries and keys by their positions
             (`RotaryEmbedding`); for self-attention only.
+        qk_norm: bool. Divides queries and keys by their root mean square, head by
+            head, and learns a gain.
         kernel_initializer: of the projections.
         bias_initializer: of the projections.
         kernel_regularizer: of the projections.
         seed: int or `None`. Of the dropout.
 
     Source: https://arxiv.org/abs/1706.03762, section 3.2.2;
-        https://arxiv.org/abs/2305.13245 (grouped queries).
+        https://arxiv.org/abs/2305.13245 (grouped queries);
+        https://arxiv.org/abs/2010.04245 (`qk_norm`).
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Attention(keras.layers.Layer):
         use_bias=True,
         output_dim=None,
         rotary_wavelength=None,
+        qk_norm=False,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
         kernel_regularizer=None,
@@ -79,6 +83,7 @@ class Attention(keras.layers.Layer):
             _at_least_one("output_dim", output_dim)
         self.output_dim = output_dim
         self.rotary_wavelength = rotary_wavelength
+        self.qk_norm = qk_norm
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -92,6 +97,12 @@ class Attention(keras.layers.Layer):
         self.dropout_layer = keras.layers.Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
+        self.query_norm = self.key_norm = None
+        if qk_norm:
+            self.query_norm, self.key_norm = (
+                keras.layers.RMSNormalization(dtype=self.dtype_policy, name=name)
+                for name in ("query_norm", "key_norm")
+            )
         self.rotary = None
         if rotary_wavelength is not None:
             self.rotary = RotaryEmbedding(
@@ -103,6 +114,9 @@ class Attention(keras.layers.Layer):
         self.query_projection.build(query_shape)
         self.key_projection.build(key_shape or value_shape)
         self.value_projection.build(value_shape)
+        if self.qk_norm:
+            self.query_norm.build((None, None, None, self.key_dim))
+            self.key_norm.build((None, None, None, self.key_dim))
         self.output_projection = self._projection(
             self.output_dim or query_shape[-1], "output"
         )
@@ -155,6 +169,7 @@ class Attention(keras.layers.Layer):
             "use_bias": self.use_bias,
             "output_dim": self.output_dim,
             "rotary_wavelength": self.rotary_wavelength,
+            "qk_norm": self.qk_norm,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
@@ -205,11 +220,10 @@ class Attention(keras.layers.Layer):
     def project(self, query, key, value):
         """In heads: queries `(B, H, T, D)`, keys `(B, K, S, D)`, values `(.., Dv)`."""
         kv_heads = self.num_key_value_heads
-        return (
-            _split_heads(self.query_projection(query), self.num_heads),
-            _split_heads(self.key_projection(key), kv_heads),
-            _split_heads(self.value_projection(value), kv_heads),
-        )
+        q = _split_heads(self.query_projection(query), self.num_heads)
+        k = _split_heads(self.key_projection(key), kv_heads)
+        v = _split_heads(self.value_projection(value), kv_heads)
+        return (self.query_norm(q), self.key_norm(k), v) if self.qk_norm else (q, k, v)
 
     def merge(self, context):
         """Heads `(B, H, T, Dv)` side by side, through the output projection."""

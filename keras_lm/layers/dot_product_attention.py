@@ -15,12 +15,14 @@ if keras.backend.backend() == "torch":  # its kernel keeps no scores: larger is 
     CHUNK_SIZE = 1024
 
 
-def dot_product_attention(query, key, value, visibility=None, scale=None):
+def dot_product_attention(
+    query, key, value, visibility=None, scale=None, soft_cap=None
+):
     """Attends with every query to every visible key.
 
     For each head: `context_t = sum_s softmax_s(q_t . k_s * scale) v_s`. Builds no
     `T x S` array where that would be large: the backend's fused kernel is used where
-    there is one, and chunks of queries where there is none.
+    there is one, and chunks of queries where there is none or it cannot cap scores.
 
     Shapes: `B` batch, `H` heads, `K` key and value heads (`H` is a multiple), `T` query
     steps, `S` key steps, `D` and `Dv` widths of a head.
@@ -31,11 +33,14 @@ def dot_product_attention(query, key, value, visibility=None, scale=None):
         value: float `(B, K, S, Dv)`.
         visibility: `Visibility`; `None` hides nothing.
         scale: float. `1 / sqrt(D)` when `None`.
+        soft_cap: float, above 0. Each score becomes `c tanh(score / c)`, which lies
+            between `-c` and `c`. `None` leaves scores as they are.
 
     Returns:
         float `(B, H, T, Dv)`; 0 in rows that see no key.
 
-    Source: https://arxiv.org/abs/1706.03762, equation 1.
+    Source: https://arxiv.org/abs/1706.03762, equation 1;
+        https://arxiv.org/abs/2408.00118, section 2 (`soft_cap`).
     """
     visibility = visibility or Visibility()
     scale = scale or 1.0 / math.sqrt(query.shape[-1])
@@ -44,19 +49,20 @@ def dot_product_attention(query, key, value, visibility=None, scale=None):
     static = isinstance(num_queries, int) and isinstance(num_keys, int)
     only_causal = visibility.key_mask is None and visibility.attention_mask is None
     is_square = static and num_queries == num_keys
-    if only_causal and (is_square or not visibility.is_causal):
+    maskless = only_causal and (is_square or not visibility.is_causal)
+    if maskless and soft_cap is None:
         context = backend.fused_attention(
             query, key, value, None, visibility.is_causal, scale
         )
         if context is not None:
             return context
     if static and num_queries * num_keys >= CHUNKED_FROM:
-        return _in_chunks(query, key, value, visibility, scale)
+        return _in_chunks(query, key, value, visibility, scale, soft_cap)
     mask = visibility.mask(ops.shape(query)[2], ops.shape(key)[2])
-    return _at_once(query, key, value, mask, scale)
+    return _at_once(query, key, value, mask, scale, soft_cap)
 
 
-def attention_weights(query, key, mask=None, scale=None):
+def attention_weights(query, key, mask=None, scale=None, soft_cap=None):
     """Softmax of the scaled dot products, built whole.
 
     Args:
@@ -64,12 +70,15 @@ def attention_weights(query, key, mask=None, scale=None):
         key: float `(B, K, S, D)`. Each serves `H / K` query heads, without a copy.
         mask: bool, broadcastable to `(B, H, T, S)`, or `None`.
         scale: float. `1 / sqrt(D)` when `None`.
+        soft_cap: float, above 0, or `None`. See `dot_product_attention`.
 
     Returns:
         float `(B, H, T, S)` in the dtype of `query`; each row sums to 1, or is 0 where
         nothing is visible.
     """
     scores = attention_scores(query, key, scale)
+    if soft_cap is not None:
+        scores = soft_cap * ops.tanh(ops.cast(scores, "float32") / soft_cap)
     return ops.cast(masked_softmax(scores, mask), query.dtype)
 
 
@@ -121,15 +130,17 @@ def _fold_product(left, right):
     return ops.reshape(product, (-1, num_heads, steps, ops.shape(right)[3]))
 
 
-def _at_once(query, key, value, mask, scale):
-    context = backend.fused_attention(query, key, value, mask, False, scale)
+def _at_once(query, key, value, mask, scale, soft_cap):
+    context = None
+    if soft_cap is None:
+        context = backend.fused_attention(query, key, value, mask, False, scale)
     if context is None:
-        weights = attention_weights(query, key, mask, scale)
+        weights = attention_weights(query, key, mask, scale, soft_cap)
         return weighted_values(weights, value)
     return zero_blind_rows(context, mask)
 
 
-def _in_chunks(query, key, value, visibility, scale):
+def _in_chunks(query, key, value, visibility, scale, soft_cap):
     """`CHUNK_SIZE` queries at a time: memory grows with S only."""
     num_queries, num_keys = query.shape[2], key.shape[2]
     num_chunks = -(-num_queries // CHUNK_SIZE)
@@ -157,7 +168,7 @@ def _in_chunks(query, key, value, visibility, scale):
                 ops.expand_dims(ops.arange(0, num_keys, dtype="int32"), 0) <= places
             )
             seen = both(seen, ops.reshape(causal, (1, 1, CHUNK_SIZE, num_keys)))
-        return _at_once(some_queries, key, value, seen, scale)
+        return _at_once(some_queries, key, value, seen, scale, soft_cap)
 
     context = backend.map_recomputed(
         attend, (split(query), mask, first_places), (key, value, visibility.key_mask)

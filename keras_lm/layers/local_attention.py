@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.blocks import cut_blocks, each_block, join_blocks
 from keras_lm.layers.dot_product_attention import (
     attention_weights,
     dot_product_attention,
@@ -23,7 +24,7 @@ class LocalAttention(Attention):
         t - w < s <= t    or  s < g and s <= t              (causal)
         |t - s| < w       or  s < g  or  t < g              (not causal)
 
-    The sequence is folded into blocks of `w`, each of which attends to itself and its
+    The sequence is cut into blocks of `w`, each of which attends to itself and its
     neighbours: time and memory grow with `T w`, not with `T T`. In a decode a ring of
     `w` slots is kept, however long the text grows.
 
@@ -172,51 +173,42 @@ class LocalAttention(Attention):
     def _near(self, query, key, value, places, chosen, visibility, training):
         """Each block of `window` queries with the blocks beside it: `(B, H, T, Dv)`."""
         size, causal = self.window, visibility.is_causal
-        steps = ops.shape(query)[2]
-        num_blocks = (steps + size - 1) // size
-        padded = num_blocks * size - steps
-        beside = 2 if causal else 3
-
-        def neighbours(array, axis, fill=0):  # (.., T, ..) -> (.., blocks, L, ..)
-            width = [(0, 0)] * len(array.shape)
-            width[axis] = (size, padded + (0 if causal else size))
-            array = ops.pad(array, width, constant_values=fill)
-            blocks = _split(array, axis, -1, size)
-            parts = [_window(blocks, axis, n, num_blocks) for n in range(beside)]
-            return ops.concatenate(parts, axis=axis + 1)
-
-        def fold(array):  # (B, H, blocks, X, D) -> (B * blocks, H, X, D)
-            array = ops.transpose(array, (0, 2, 1, 3, 4))
-            return ops.reshape(array, (-1, *ops.shape(array)[2:]))
-
-        queries = ops.pad(query, ((0, 0), (0, 0), (0, padded), (0, 0)))
-        queries = fold(_split(queries, 2, num_blocks, size))
-        keys, values = neighbours(key, 2), neighbours(value, 2)
-        near = neighbours(places, 1, fill=-1)  # (B or 1, blocks, L)
-        offsets = ops.arange(0, size, dtype="int32")
-        columns = ops.arange(0, beside * size, dtype="int32") - size
-        distance = ops.expand_dims(offsets, 1) - ops.expand_dims(columns, 0)
-        low = 0 if causal else 1 - size
-        band = both(distance >= low, distance < size)  # (size, L)
-        is_key = near >= self.num_global_tokens
-        mask = both(ops.expand_dims(is_key, 2), ops.reshape(band, (1, 1, *band.shape)))
+        beside = {"before": 1, "after": 0 if causal else 1}
+        queries = cut_blocks(query, size)  # (N, B, H, size, D)
+        keys = cut_blocks(key, size, **beside)  # (N, B, K, L, D)
+        values = cut_blocks(value, size, **beside)
+        places = ops.expand_dims(ops.expand_dims(places, 1), -1)  # (B or 1, 1, T, 1)
+        places = cut_blocks(places, size, **beside, fill=-1)  # (N, B or 1, 1, L, 1)
+        places = ops.transpose(places, (0, 1, 2, 4, 3))
+        mask = both(places >= self.num_global_tokens, self._band(causal))
         if self.num_global_tokens:
             shared = ops.cast(ops.expand_dims(chosen, 1), key.dtype)
             keys = _with_global(ops.matmul(shared, key), keys)
             values = _with_global(ops.matmul(shared, value), values)
-            seen = self._global_mask(chosen, num_blocks, causal)
-            seen = ops.broadcast_to(seen, (*ops.shape(mask)[:3], seen.shape[-1]))
+            seen = self._global_mask(chosen, ops.shape(queries)[0], causal)
+            seen = ops.broadcast_to(seen, (*ops.shape(mask)[:4], seen.shape[-1]))
             mask = ops.concatenate([seen, mask], axis=-1)
-        batch = ops.shape(query)[0]
-        mask = ops.broadcast_to(mask, (batch, *ops.shape(mask)[1:]))
-        mask = ops.reshape(mask, (-1, 1, size, mask.shape[-1]))
-        context = self._mean(
-            queries, fold(keys), fold(values), Visibility(attention_mask=mask), training
-        )
-        shape = (-1, num_blocks, self.num_heads, size, self.value_dim)
-        context = ops.transpose(ops.reshape(context, shape), (0, 2, 1, 3, 4))
-        shape = (-1, self.num_heads, num_blocks * size, self.value_dim)
-        return ops.reshape(context, shape)[:, :, :steps]
+        shape = (*ops.shape(queries)[:2], *ops.shape(mask)[2:])
+        mask = ops.broadcast_to(mask, shape)  # (N, B, 1, size, g + L)
+
+        def attend(queries, keys, values, mask):
+            seen = Visibility(attention_mask=mask)
+            return self._mean(queries, keys, values, seen, training)
+
+        drops = bool(training) and self.dropout > 0
+        arrays = (queries, keys, values, mask)
+        context = each_block(attend, arrays, in_turn=not drops)
+        return join_blocks(context, ops.shape(query)[2])
+
+    def _band(self, causal):
+        """Bool `(1, 1, 1, size, L)`: the pairs of a block that are near enough."""
+        size = self.window
+        rows = ops.arange(0, size, dtype="int32")
+        columns = ops.arange(0, (2 if causal else 3) * size, dtype="int32") - size
+        distance = ops.expand_dims(rows, 1) - ops.expand_dims(columns, 0)
+        low = 0 if causal else 1 - size
+        band = both(distance >= low, distance < size)
+        return ops.reshape(band, (1, 1, 1, *band.shape))
 
     def _mean(self, query, key, value, visibility, training):
         if not (training and self.dropout > 0):
@@ -231,16 +223,16 @@ class LocalAttention(Attention):
         return ops.equal(ops.expand_dims(places, 1), ops.reshape(first, (1, -1, 1)))
 
     def _global_mask(self, chosen, num_blocks, causal):
-        """Bool `(B or 1, blocks, window, g)`: the global tokens that a query sees."""
-        there = ops.any(chosen, axis=-1)  # (B, g)
-        there = ops.expand_dims(ops.expand_dims(there, 1), 1)
+        """Bool `(N, B or 1, 1, size, g)`: the global tokens that a query sees."""
+        there = ops.any(chosen, axis=-1)  # (B or 1, g)
         rows = ops.arange(0, num_blocks * self.window, dtype="int32")
-        rows = ops.reshape(rows, (1, -1, self.window, 1))
-        if not causal:
-            return both(there, rows >= 0)
-        steps = ops.arange(0, ops.shape(chosen)[2], dtype="int32")
-        at = ops.sum(ops.where(chosen, steps, 0), axis=-1)  # (B, g)
-        return both(there, ops.expand_dims(ops.expand_dims(at, 1), 1) <= rows)
+        rows = ops.reshape(rows, (-1, 1, 1, self.window, 1))
+        at = 0 * rows
+        if causal:
+            steps = ops.arange(0, ops.shape(chosen)[2], dtype="int32")
+            at = ops.sum(ops.where(chosen, steps, 0), axis=-1)  # (B or 1, g)
+            at = at[None, :, None, None]
+        return both(there[None, :, None, None], at <= rows)
 
     def _whole_mask(self, key, visibility):
         """Bool `(B or 1, H or 1, T, T)`: window, global tokens and masks."""
@@ -273,17 +265,8 @@ def _places(key, key_mask):
     return ops.where(key_mask, ops.cumsum(ops.cast(key_mask, "int32"), axis=1) - 1, -1)
 
 
-def _split(array, axis, num_blocks, size):
-    shape = list(ops.shape(array))
-    return ops.reshape(array, (*shape[:axis], num_blocks, size, *shape[axis + 1 :]))
-
-
-def _window(blocks, axis, start, length):
-    return blocks[(slice(None),) * axis + (slice(start, start + length),)]
-
-
 def _with_global(shared, blocks):
-    """Puts `shared (B, K, g, D)` first in each block of `(B, K, blocks, L, D)`."""
-    shape = (*ops.shape(blocks)[:3], *shared.shape[2:])
-    shared = ops.broadcast_to(ops.expand_dims(shared, 2), shape)
+    """Puts `shared (B, K, g, D)` first in each block of `(N, B, K, L, D)`."""
+    shape = (ops.shape(blocks)[0], *ops.shape(shared))
+    shared = ops.broadcast_to(ops.expand_dims(shared, 0), shape)
     return ops.concatenate([shared, blocks], axis=3)

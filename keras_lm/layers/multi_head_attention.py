@@ -41,10 +41,15 @@ class MultiHeadAttention(Attention):
         output_dim: int. Width of the output; the query's width when `None`.
         rotary_wavelength: float or `None`. Turns queries and keys by their positions
             (`RotaryEmbedding`); for self-attention only.
+        qk_norm: bool. Divides queries and keys by their root mean square, head by
+            head, and learns a gain: scores cannot run away in training.
         kernel_initializer: of the projections.
         bias_initializer: of the projections.
         kernel_regularizer: of the projections.
         seed: int or `None`. Of the dropout.
+        soft_cap: float, above 0. Scores `z` become `soft_cap tanh(z / soft_cap)`, so
+            that no key can win by more; without the fused kernel. `None` for plain
+            scores.
 
     Call arguments:
         query: float `(B, T, E)`.
@@ -65,7 +70,8 @@ class MultiHeadAttention(Attention):
 
     Raises:
         ValueError: a size is below 1, `num_key_value_heads` does not divide
-            `num_heads`, `dropout` is not a fraction, or a mask has another rank.
+            `num_heads`, `dropout` is not a fraction, `soft_cap` is not above 0, or a
+            mask has another rank.
 
     Example:
         >>> attention = MultiHeadAttention(num_heads=4, key_dim=8)
@@ -75,19 +81,34 @@ class MultiHeadAttention(Attention):
         ((2, 5, 32), (2, 4, 5, 5))
 
     Source: https://arxiv.org/abs/1706.03762, section 3.2;
-        https://arxiv.org/abs/2305.13245 (grouped queries).
+        https://arxiv.org/abs/2305.13245 (grouped queries);
+        https://arxiv.org/abs/2408.00118, section 2 (`soft_cap`);
+        https://arxiv.org/abs/2010.04245 (`qk_norm`).
     """
+
+    def __init__(self, num_heads, key_dim, soft_cap=None, **kwargs):
+        if soft_cap is not None and soft_cap <= 0:
+            raise ValueError(
+                f"`soft_cap` must be above 0, or None. Received: soft_cap={soft_cap}"
+            )
+        super().__init__(num_heads, key_dim, **kwargs)
+        self.soft_cap = soft_cap
 
     def attend(self, query, key, value, visibility, training):
         if training and self.dropout > 0:
             return self.weigh(query, key, value, visibility, training)[0]
-        return dot_product_attention(query, key, value, visibility)
+        return dot_product_attention(
+            query, key, value, visibility, soft_cap=self.soft_cap
+        )
 
     def weigh(self, query, key, value, visibility, training):
         mask = visibility.mask(_steps(query), _steps(key))
-        weights = attention_weights(query, key, mask)
+        weights = attention_weights(query, key, mask, soft_cap=self.soft_cap)
         dropped = self.dropout_layer(weights, training=training)
         return weighted_values(dropped, value), weights
+
+    def get_config(self):
+        return {**super().get_config(), "soft_cap": self.soft_cap}
 
 
 def _steps(array):

@@ -99,6 +99,23 @@ def test_square_and_causal_equals_a_loop(path, monkeypatch):
     assert_close(context, reference.attention(QUERY, key, value, seen, 0.3)[0])
 
 
+@pytest.mark.parametrize("name", ["causal", "all"])
+@pytest.mark.parametrize("path", PATHS)
+def test_capped_scores_equal_a_loop(path, name, monkeypatch):
+    take(path, monkeypatch)
+    scores = np.einsum("bkgtd,bksd->bkgts", QUERY.reshape(2, 3, 2, 7, 4), KEY) / 2.0
+    capped = 0.7 * np.tanh(scores.reshape(2, 6, 7, 11) / 0.7)
+    shares = np.exp(capped) * visible(name)
+    shares /= np.maximum(shares.sum(axis=-1, keepdims=True), 1e-9)
+    expected = shares @ np.repeat(VALUE, 2, axis=1)
+
+    context = dot_product_attention(
+        *tensors(QUERY, KEY, VALUE), visibility(name), soft_cap=0.7
+    )
+
+    assert_close(context, expected)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_more_queries_than_keys_leave_the_first_blind(path, monkeypatch):
     take(path, monkeypatch)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_lm import backend
 from keras_lm.layers import LocalAttention, MultiHeadAttention
 from keras_lm.layers.clock import advance_clock, start_clock
-from tests.checks import assert_close, check_attention
+from tests.checks import assert_close, check_attention, gradients, padding
 
 rng = np.random.default_rng(seed=0)
 
@@ -64,6 +65,53 @@ def test_it_equals_masked_full_attention(length, window, num_global, causal):
     )
     assert_close(output, expected)
     assert_close(local_weights, weights)
+
+
+@pytest.mark.parametrize("in_turn", [True, False], ids=["in turn", "at once"])
+@pytest.mark.parametrize("num_global", [0, 3])
+@pytest.mark.parametrize("causal", [True, False])
+def test_many_blocks_have_the_output_and_gradient_of_masked_full_attention(
+    causal, num_global, in_turn, monkeypatch
+):
+    # Ten blocks, the last not full; padding in the middle and at the end, behind the
+    # global tokens, so that the pattern does not move.
+    monkeypatch.setattr(backend, "gains_in_turn", lambda: in_turn)
+    local, full = pair_of_layers(2, num_global)
+    hidden = rng.normal(size=(2, 19, 6)).astype("float32")
+    real = np.concatenate([np.ones((2, 3), bool), padding(2, 16)], axis=1)
+    mask = visible(19, 2, num_global, causal) & real[:, None]
+
+    def total(hidden):
+        output = local(hidden, hidden, value_mask=real, use_causal_mask=causal)
+        return ops.sum(ops.sin(output))
+
+    def total_of_full(hidden):
+        return ops.sum(ops.sin(full(hidden, hidden, attention_mask=mask)))
+
+    value, (gradient,) = gradients(total, (hidden,))
+    expected, (expected_gradient,) = gradients(total_of_full, (hidden,))
+    assert_close(value, expected)
+    assert np.abs(expected_gradient).max() > 0
+    assert_close(gradient, expected_gradient)
+    output = local(hidden, hidden, value_mask=real, use_causal_mask=causal)
+    assert_close(output, full(hidden, hidden, attention_mask=mask))
+
+
+@pytest.mark.parametrize("length", [19, 20])
+def test_dropout_takes_all_blocks_at_once_and_keeps_the_mean(length):
+    # Random numbers drawn in a loop would be the same in each of its turns.
+    local, full = pair_of_layers(2, 0, dropout=0.5, seed=3)
+    hidden = ops.convert_to_tensor(rng.normal(size=(200, length, 6)).astype("float32"))
+    ones = ops.ones_like(hidden[:1]) * hidden[:1, :1]
+    same = ops.broadcast_to(ones, hidden.shape)  # all values alike: context = value
+    still = ops.convert_to_numpy(local(same, use_causal_mask=True))
+
+    dropped = local(same, use_causal_mask=True, training=True)
+
+    moved = ops.convert_to_numpy(dropped) - still
+    assert np.abs(moved).max() > 1e-3
+    per_step = np.abs(moved).max(axis=2).T  # (T, B): differs from step to step
+    assert len(np.unique(per_step.round(5), axis=0)) == length
 
 
 @pytest.mark.parametrize("causal", [True, False])

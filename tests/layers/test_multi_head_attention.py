@@ -29,8 +29,9 @@ KEY_MASK[:, 0] = VALUE_MASK[:, 0] = PAIRS[:, :, 0] = HEADS[:, :, :, 0] = True
         {"num_heads": 3, "key_dim": 4, "value_dim": 5},
         {"num_heads": 6, "num_key_value_heads": 2, "key_dim": 4, "dropout": 0.3}
         | {"rotary_wavelength": 100.0},
+        {"num_heads": 3, "key_dim": 4, "soft_cap": 1.5, "qk_norm": True},
     ],
-    ids=["plain", "grouped, rotary"],
+    ids=["plain", "grouped, rotary", "capped, normalised"],
 )
 def test_attention_contract(arguments):
     check_attention(MultiHeadAttention, **arguments)
@@ -48,6 +49,60 @@ def test_a_case_done_by_hand():
 
     assert_close(weights, [[[[0.25, 0.75]]]])
     assert_close(output, [[[0.75 * np.log(3)]]])
+
+
+def test_capped_scores_by_hand():
+    # Scores 0 and 2 atanh(ln(3) / 2), cap 2: the second becomes 2 ln(3) / 2 = ln 3.
+    layer = MultiHeadAttention(1, 1, soft_cap=2.0, use_bias=False)
+    score = 2 * np.arctanh(np.log(3) / 2)
+    query, value = np.array([[[1.0]]]), np.array([[[0.0], [score]]])
+    layer(query, value)
+    layer.set_weights([np.ones((1, 1))] * 4)
+
+    output, weights = layer(query, value, return_attention_scores=True)
+
+    assert_close(weights, [[[[0.25, 0.75]]]])
+    assert_close(output, [[[0.75 * score]]])
+    assert_close(layer(query, value), output)
+
+
+def test_no_capped_score_wins_by_more_than_twice_the_cap():
+    layer = MultiHeadAttention(3, 4, soft_cap=0.5)
+
+    _, weights = layer(100 * QUERY, VALUE, return_attention_scores=True)
+
+    weights = ops.convert_to_numpy(weights)
+    ratio = weights.max(axis=-1) / weights.min(axis=-1)
+    assert ratio.max() <= np.exp(2 * 0.5) * (1 + 1e-5)
+    assert ratio.max() > 2  # 100 times as large, most scores are at the cap
+
+
+def test_normalised_queries_and_keys_equal_a_loop():
+    layer = MultiHeadAttention(6, 4, num_key_value_heads=3, qk_norm=True)
+    layer(QUERY, VALUE)
+    some = np.random.default_rng(seed=1)
+    layer.set_weights([some.normal(size=w.shape) for w in layer.weights])
+    weights = reference.named_weights(layer)
+    heads = {}
+    for name, array, count in (("query", QUERY, 6), ("key", VALUE, 3)):
+        split = reference.split_heads(reference.dense(weights, name, array), count)
+        for place in np.ndindex(split.shape[:-1]):
+            split[place] /= np.sqrt((split[place] ** 2).mean() + 1e-6)
+        heads[name] = split * weights[f"{name}_norm/scale"]
+    values = reference.split_heads(reference.dense(weights, "value", VALUE), 3)
+
+    context, expected = reference.attention(heads["query"], heads["key"], values, True)
+    output, shares = layer(QUERY, VALUE, return_attention_scores=True)
+
+    assert_close(shares, expected)
+    merged = np.concatenate([context[:, h] for h in range(6)], axis=-1)
+    assert_close(output, reference.dense(weights, "output", merged))
+
+
+@pytest.mark.parametrize("soft_cap", [0, -2.0])
+def test_a_soft_cap_that_is_not_above_zero_is_refused(soft_cap):
+    with pytest.raises(ValueError, match="`soft_cap` must be above 0"):
+        MultiHeadAttention(3, 4, soft_cap=soft_cap)
 
 
 def pair_of_layers(**arguments):

@@ -77,7 +77,7 @@ def predict_mc(
         raise ValueError(
             f"`num_samples` must be at least 1. Received: num_samples={num_samples}"
         )
-    total = entropies = None
+    total, entropies = np.zeros(()), np.zeros(())
     with stochastic_attention(model, seed):
         for _ in range(num_samples):
             outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
@@ -88,9 +88,8 @@ def predict_mc(
             sample = outputs.astype("float64")
             if from_logits:
                 sample = _softmax(sample)
-            total = sample if total is None else total + sample
-            entropy = _entropy(sample)
-            entropies = entropy if entropies is None else entropies + entropy
+            total = total + sample
+            entropies = entropies + _entropy(sample)
     mean, expected = total / num_samples, entropies / num_samples
     whole = _entropy(mean)
     return MonteCarloPrediction(mean, whole, expected, np.maximum(whole - expected, 0))

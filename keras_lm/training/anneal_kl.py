@@ -45,7 +45,7 @@ class AnnealKL(keras.callbacks.Callback):
                 f"Received: steps={steps}, epochs={epochs}"
             )
         name, length = ("epochs", epochs) if steps is None else ("steps", steps)
-        if length < 1:
+        if length is None or length < 1:
             raise ValueError(f"`{name}` must be at least 1. Received: {name}={length}")
         if target is not None and target < 0:
             raise ValueError(f"`target` must be at least 0. Received: target={target}")

@@ -103,8 +103,8 @@ def stochastic_attention(model: keras.Model, seed: int | None = None):
         model: a model with at least one of them.
         seed: int; see `predict_mc`.
 
-    Yields:
-        nothing.
+    Returns:
+        context manager.
 
     Raises:
         ValueError: the model has no `BayesianAttention`.

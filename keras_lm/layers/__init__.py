@@ -14,6 +14,7 @@ from keras_lm.layers.multi_head_attention import MultiHeadAttention
 from keras_lm.layers.multimodal_attention import MultimodalAttention
 from keras_lm.layers.multimodal_block import MultimodalBlock
 from keras_lm.layers.patch_embedding import PatchEmbedding
+from keras_lm.layers.regional_attention import RegionalAttention
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 from keras_lm.layers.token_embedding import TokenEmbedding
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
@@ -31,6 +32,7 @@ __all__ = [
     "MultimodalBlock",
     "Now",
     "PatchEmbedding",
+    "RegionalAttention",
     "RotaryEmbedding",
     "TokenEmbedding",
     "TransformerDecoderBlock",

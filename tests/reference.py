@@ -88,6 +88,7 @@ def regional_attention(
             for s, part in parts.items():
                 weights[b, h, t, s] += math.exp(score) / total * part
         context[b, h, t] = weights[b, h, t] @ value[b, h // group]
+    return context, weights
 
 
 def mean_under_scores(scores, value, visible):

@@ -19,6 +19,7 @@ from keras_lm.layers import (
     LocalAttention,
     MultiHeadAttention,
     MultimodalAttention,
+    RegionalAttention,
 )
 from tests.checks import compiled
 
@@ -84,6 +85,10 @@ MODELS = {
     "local": lambda: self_attention(
         plain=LocalAttention(3, 4, window=3),
         with_global=LocalAttention(**GROUPED_ROTARY, window=3, num_global_tokens=2),
+    ),
+    "regional": lambda: self_attention(
+        plain=RegionalAttention(3, 4, region_size=3),
+        grouped=RegionalAttention(**GROUPED_ROTARY, region_size=2, neighbors=2),
     ),
     "cross": lambda: cross_attention(
         multi_head=MultiHeadAttention(3, 4), dynamic=DynamicAttention(**GROUPED)

@@ -29,7 +29,7 @@ class AudioEmbedding(keras.layers.Layer):
 
     Call arguments:
         waveform: float `(B, N)`, always of one length.
-        mask: bool `(B, N)` or `None`. `True` = a real sample.
+        sample_mask: bool `(B, N)` or `None`. `True` = a real sample.
 
     Returns:
         `(hidden, step_mask)`: float `(B, T, D)` and bool `(B, T)`, `True` where one of
@@ -92,7 +92,7 @@ class AudioEmbedding(keras.layers.Layer):
             )
         )
 
-    def build(self, waveform_shape):
+    def build(self, waveform_shape, sample_mask_shape=None):
         num_samples = waveform_shape[1]
         if not num_samples:
             raise ValueError(
@@ -109,8 +109,10 @@ class AudioEmbedding(keras.layers.Layer):
             name="positions",
         )
 
-    def call(self, waveform, mask=None):
-        frames, real = self.log_mel(waveform, mask=mask)  # (B, frames, F), (B, frames)
+    def call(self, waveform, sample_mask=None):
+        frames, real = self.log_mel(
+            waveform, sample_mask
+        )  # (B, frames, F), (B, frames)
         missing = self.num_steps * self.frames_per_step - self.num_frames
         frames = ops.pad(frames, ((0, 0), (0, missing), (0, 0)))
         real = ops.pad(ops.cast(real, "int32"), ((0, 0), (0, missing)))

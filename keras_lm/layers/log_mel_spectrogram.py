@@ -30,8 +30,8 @@ class LogMelSpectrogram(keras.layers.Layer):
 
     Call arguments:
         waveform: float `(B, N)`, best within -1 and 1.
-        mask: bool `(B, N)` or `None`. `True` = a real sample. Frames are real where the
-            sample at their centre is.
+        sample_mask: bool `(B, N)` or `None`. `True` = a real sample. Frames are real
+            where the sample at their centre is.
 
     Returns:
         `(log_mel, frame_mask)`: float32 `(B, T, F)` with `T = N // frame_step + 1`, 0
@@ -78,18 +78,18 @@ class LogMelSpectrogram(keras.layers.Layer):
             name="mel",
         )
 
-    def build(self, waveform_shape):
+    def build(self, waveform_shape, sample_mask_shape=None):
         pass
 
-    def call(self, waveform, mask=None):
+    def call(self, waveform, sample_mask=None):
         waveform = ops.cast(waveform, "float32")
-        if mask is None:
-            mask = ops.ones(ops.shape(waveform), "bool")
-        mask = ops.cast(mask, "bool")
-        waveform = ops.where(mask, waveform, 0.0)
+        if sample_mask is None:
+            sample_mask = ops.ones(ops.shape(waveform), "bool")
+        sample_mask = ops.cast(sample_mask, "bool")
+        waveform = ops.where(sample_mask, waveform, 0.0)
         energy = ops.transpose(self.mel(waveform), (0, 2, 1))  # (B, T, F)
         # A frame more than steps: the last one is centred at the end.
-        to_end = ops.concatenate([mask, mask[:, -1:]], axis=1)
+        to_end = ops.concatenate([sample_mask, sample_mask[:, -1:]], axis=1)
         real = to_end[:, :: self.frame_step]  # (B, T)
         log_mel = ops.log(energy[:, : ops.shape(real)[1]] + SILENCE)
         return self._standardise(log_mel, real), real

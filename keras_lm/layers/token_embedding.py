@@ -68,14 +68,19 @@ class TokenEmbedding(keras.layers.Layer):
         self.places.build(token_ids_shape)
 
     def call(self, token_ids):
-        length = token_ids.shape[1]
+        self.compute_output_shape(token_ids.shape)
+        places = ops.arange(0, ops.shape(token_ids)[1], dtype="int32")
+        return self.tokens(token_ids) + ops.expand_dims(self.places(places), 0)
+
+    # With this, Keras does not try out an unknown length with a number of its own.
+    def compute_output_shape(self, token_ids_shape):
+        batch, length = token_ids_shape
         if isinstance(length, int) and length > self.max_length:
             raise ValueError(
                 f"A text must have at most max_length={self.max_length} tokens. "
-                f"Received: token_ids of shape {tuple(token_ids.shape)}"
+                f"Received: token_ids of shape {tuple(token_ids_shape)}"
             )
-        places = ops.arange(0, ops.shape(token_ids)[1], dtype="int32")
-        return self.tokens(token_ids) + ops.expand_dims(self.places(places), 0)
+        return (batch, length, self.hidden_dim)
 
     def get_config(self):
         return {

@@ -135,13 +135,15 @@ class MultimodalClassifier(keras.Model):
             for name in streams
         }
         self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")
-        self.build(None)
+        self.build(
+            {name: shape for name, (shape, _) in self.stream_signature().items()}
+        )
 
     def build(self, inputs_shape):
         if self.built:
             return
         hidden_shape = (None, None, self.hidden_dim)
-        for name, (shape, _) in self.stream_signature().items():
+        for name, shape in inputs_shape.items():
             self.embeddings[name].build(shape)
             self.final_norms[name].build(hidden_shape)
         for block in self.blocks:
@@ -155,6 +157,12 @@ class MultimodalClassifier(keras.Model):
         for block in self.blocks:
             hidden = block(hidden, masks=masks, training=training)
         return self.head(self._pool(hidden, masks))
+
+    # With this, Keras does not try out an unknown length with a number of its own.
+    def compute_output_spec(self, inputs, training=None):
+        self._check_inputs(inputs)
+        batch = next(iter(inputs.values())).shape[0]
+        return keras.KerasTensor((batch, self.num_classes), dtype="float32")
 
     def get_config(self):
         return {
@@ -207,7 +215,7 @@ class MultimodalClassifier(keras.Model):
         for name in (name for name in self.streams if name in inputs):
             array, mask = inputs[name], inputs.get(f"{name}_mask")
             if self.streams[name]["kind"] == "audio":
-                embedded, mask = self.embeddings[name](array, mask=mask)
+                embedded, mask = self.embeddings[name](array, sample_mask=mask)
             else:
                 embedded = self.embeddings[name](array)
             if mask is None:

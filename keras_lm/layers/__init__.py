@@ -2,6 +2,7 @@
 
 from keras_lm.layers.attention import Attention
 from keras_lm.layers.audio_embedding import AudioEmbedding
+from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
@@ -22,6 +23,7 @@ from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 __all__ = [
     "Attention",
     "AudioEmbedding",
+    "BayesianAttention",
     "DynamicAttention",
     "FeedForward",
     "LocalAttention",

@@ -1,6 +1,7 @@
 """What the `attention=` of every Transformer model may be, and what it becomes."""
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
@@ -12,6 +13,7 @@ ATTENTIONS = {
     "local": LocalAttention,
     "dynamic": DynamicAttention,
     "regional": RegionalAttention,
+    "bayesian": BayesianAttention,
 }
 
 

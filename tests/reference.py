@@ -88,6 +88,8 @@ def regional_attention(
             for s, part in parts.items():
                 weights[b, h, t, s] += math.exp(score) / total * part
         context[b, h, t] = weights[b, h, t] @ value[b, h // group]
+
+
 def mean_under_scores(scores, value, visible):
     """Softmax over the visible keys and the mean of their values, a query at a time.
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 import keras_lm.layers  # noqa: F401, the classes in the files
 from keras_lm.export.litert_ops import strange_ops
+from keras_lm.export.litert_writer import refusal
 
 
 def main():
@@ -91,14 +92,25 @@ def as_litert(model):
         [graph], module_of(model)
     )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return converter.convert()
+    try:
+        return converter.convert()
+    except Exception as error:
+        raise refusal(error, graph.graph) from error
 
 
 def litert_rows(content):
-    """A function that runs the file, one row of the batch after the other."""
-    from ai_edge_litert.interpreter import Interpreter
+    """A function that runs the file, one row of the batch after the other.
 
-    runner = Interpreter(model_content=content).get_signature_runner()
+    Without XNNPACK, which is wrong now and then where lengths change (ai-edge-litert
+    2.3.0, `MultimodalAttention`: 7 of 40 interpreters, by up to 0.04; without it none).
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(
+        model_content=content, experimental_op_resolver_type=plain
+    )
+    runner = interpreter.get_signature_runner()
 
     def run(inputs):
         batch = len(next(iter(inputs.values())))

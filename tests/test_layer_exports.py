@@ -14,19 +14,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.layers import (
-    DynamicAttention,
-    LocalAttention,
-    MultiHeadAttention,
-    MultimodalAttention,
-)
+from keras_lm import layers
 from tests.checks import compiled
 
 LENGTHS = (1, 7, 12)  # below, between and at multiples of windows and regions
 WIDTH = 6
 
 
-def self_attention(**layers):
+def self_attention(**attentions):
     """A model of layers that attend within a padded sequence, causally and not."""
     hidden = keras.Input((None, WIDTH), name="hidden")
     mask = keras.Input((None,), dtype="bool", name="mask")
@@ -34,38 +29,49 @@ def self_attention(**layers):
         f"{name}_{way}": layer(
             hidden, hidden, value_mask=mask, use_causal_mask=way == "causal"
         )
-        for name, layer in layers.items()
+        for name, layer in attentions.items()
         for way in ("both_ways", "causal")
     }
     return keras.Model({"hidden": hidden, "mask": mask}, outputs)
 
 
-def cross_attention(**layers):
+def cross_attention(**attentions):
     """A model of layers that attend to a memory of another length and width."""
     hidden = keras.Input((None, WIDTH), name="hidden")
     memory = keras.Input((None, 5), name="memory")
     mask = keras.Input((None,), dtype="bool", name="memory_mask")
     outputs = {
-        name: layer(hidden, memory, value_mask=mask) for name, layer in layers.items()
+        name: layer(hidden, memory, value_mask=mask)
+        for name, layer in attentions.items()
     }
     return keras.Model(
         {"hidden": hidden, "memory": memory, "memory_mask": mask}, outputs
     )
 
 
-def fused_streams(**layers):
+def fused_streams(**attentions):
     """A model of layers that fuse a sequence, which may be absent, with a memory."""
     hidden = keras.Input((None, WIDTH), name="hidden")
     present = keras.Input((), dtype="bool", name="present")
     memory = keras.Input((None, 5), name="memory")
     mask = keras.Input((None,), dtype="bool", name="memory_mask")
     outputs = {}
-    for name, layer in layers.items():
+    for name, layer in attentions.items():
         streams = {"hidden": hidden, "memory": memory}
         fused = layer(streams, masks={"memory": mask}, present={"hidden": present})
         outputs |= {f"{name}_{stream}": array for stream, array in fused.items()}
     inputs = [hidden, present, memory, mask]
     return keras.Model({one.name: one for one in inputs}, outputs)
+
+
+def padded(**attentions):
+    """A model of layers that take a sequence and its padding, and nothing else."""
+    hidden = keras.Input((None, WIDTH), name="hidden")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    outputs = {
+        name: layer(hidden, padding_mask=mask) for name, layer in attentions.items()
+    }
+    return keras.Model({"hidden": hidden, "mask": mask}, outputs)
 
 
 GROUPED = {"num_heads": 4, "key_dim": 2, "num_key_value_heads": 2}
@@ -74,23 +80,51 @@ GROUPED_ROTARY = {**GROUPED, "rotary_wavelength": 100.0}
 # whose names begin with `memory` are longer than the others, the bool ones are masks.
 MODELS = {
     "multi_head": lambda: self_attention(
-        plain=MultiHeadAttention(3, 4), grouped=MultiHeadAttention(**GROUPED_ROTARY)
+        plain=layers.MultiHeadAttention(3, 4),
+        grouped=layers.MultiHeadAttention(**GROUPED_ROTARY),
     ),
     "dynamic": lambda: self_attention(
-        ssmax=DynamicAttention(3, 4, "ssmax", train_length=5),
-        log=DynamicAttention(3, 4, "log", train_length=5),
-        log_clip=DynamicAttention(**GROUPED_ROTARY, length_scaling="log_clip"),
+        ssmax=layers.DynamicAttention(3, 4, "ssmax", train_length=5),
+        log=layers.DynamicAttention(3, 4, "log", train_length=5),
+        log_clip=layers.DynamicAttention(**GROUPED_ROTARY, length_scaling="log_clip"),
     ),
     "local": lambda: self_attention(
-        plain=LocalAttention(3, 4, window=3),
-        with_global=LocalAttention(**GROUPED_ROTARY, window=3, num_global_tokens=2),
+        plain=layers.LocalAttention(3, 4, window=3),
+        with_global=layers.LocalAttention(
+            **GROUPED_ROTARY, window=3, num_global_tokens=2
+        ),
+    ),
+    "regional": lambda: self_attention(
+        plain=layers.RegionalAttention(3, 4, region_size=3),
+        grouped=layers.RegionalAttention(**GROUPED_ROTARY, region_size=2, neighbors=2),
+    ),
+    "bayesian": lambda: self_attention(
+        plain=layers.BayesianAttention(3, 4),
+        grouped=layers.BayesianAttention(
+            **GROUPED_ROTARY, noise="pair", prior="standard"
+        ),
+    ),
+    "recurrent": lambda: cross_attention(
+        bahdanau=layers.BahdanauAttention(units=4),
+        general=layers.LuongAttention(),
+        concat=layers.LuongAttention(units=4, score="concat", output_dim=3),
+        monotonic=layers.LuongAttention(local="monotonic", window=2),
+        predictive=layers.LuongAttention(local="predictive", window=2),
+    ),
+    "padded": lambda: padded(
+        pooling=layers.AttentionPooling(num_heads=2, units=4),
+        dynamic=layers.DynamicConvolution(3, kernel_size=3),
+        light=layers.DynamicConvolution(
+            2, kernel_size=5, dynamic=False, padding="same", gated=False
+        ),
     ),
     "cross": lambda: cross_attention(
-        multi_head=MultiHeadAttention(3, 4), dynamic=DynamicAttention(**GROUPED)
+        multi_head=layers.MultiHeadAttention(3, 4),
+        dynamic=layers.DynamicAttention(**GROUPED),
     ),
     "multimodal": lambda: fused_streams(
-        bottleneck=MultimodalAttention(2, 4, ["hidden", "memory"]),
-        cross=MultimodalAttention(2, 4, ["hidden", "memory"], fusion="cross"),
+        bottleneck=layers.MultimodalAttention(2, 4, ["hidden", "memory"]),
+        cross=layers.MultimodalAttention(2, 4, ["hidden", "memory"], fusion="cross"),
     ),
 }
 

@@ -43,15 +43,23 @@ def write_litert(pipeline, path: Path, quantization: str | None, work: Path) -> 
     try:
         content = converter.convert()
     except Exception as error:  # the converter raises an error of its own, and others
-        raise _refusal(error, graph) from error
+        raise refusal(error, graph) from error
     strange = strange_ops(content)
     if strange:
         raise _no_builtin(strange, graph)
     path.write_bytes(content)
 
 
-def _refusal(error, graph):
-    """The converter's pages of log as one sentence."""
+def refusal(error: Exception, graph) -> ExportError:
+    """The converter's pages of log as one sentence.
+
+    Args:
+        error: what the converter raised.
+        graph: of the function that it was given.
+
+    Returns:
+        `ExportError`, to be raised.
+    """
     text = str(error)
     listed = re.findall(r"(?:TF Select|Custom) ops: ([\w, ]+)", text)
     ops = {op for line in listed for op in re.split(r",\s*", line.strip()) if op}

@@ -113,11 +113,13 @@ def saved_model_signatures(pipeline):
     labels = tf.constant(pipeline.labels)
 
     def serve(**inputs):
+        count = tf.shape(next(iter(inputs.values())))[0]
+        inputs = _at_least_one_row(inputs, count)
         for name, spec in pipeline.model.streams.items():
             if tokenizer is not None and spec["kind"] == "text":
                 length = spec["max_length"]
                 inputs[name] = _encode(tokenizer, name, inputs[name], length)
-        logits = _call_model(pipeline.model, inputs)
+        logits = _call_model(pipeline.model, inputs)[:count]
         return {
             "label": tf.gather(labels, tf.argmax(logits, axis=-1)),
             "scores": tf.nn.softmax(logits),
@@ -231,6 +233,17 @@ def _specs(model, batch, texts):
         present = f"{name}_present"
         specs[present] = tf.TensorSpec([batch], "bool", name=present)
     return specs
+
+
+def _at_least_one_row(inputs, count):
+    """A batch of no example becomes one where all is missing: some ops want a row."""
+    import tensorflow as tf
+
+    more = 1 - tf.minimum(count, 1)
+    return {
+        name: tf.concat([one, tf.zeros([more, *one.shape[1:]], one.dtype)], axis=0)
+        for name, one in inputs.items()
+    }
 
 
 def _encode(tokenizer, name, texts, length):

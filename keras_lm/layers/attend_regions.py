@@ -54,7 +54,7 @@ def attend_regions(query, key, value, importance, real, regions, drop=None):
         _gather_near(with_channel(k, 0.0), before, after),
         _gather_near(v, before, after),
         _gather_near(real, before, after),  # (B, 1, R, L, 1)
-        is_far[:, None, :, :, None],  # (B, 1, R, R, 1)
+        ops.expand_dims(ops.expand_dims(is_far, 1), -1),  # (B, 1, R, R, 1)
     )
     turns = tuple(ops.transpose(turn, (2, 0, 1, 3, 4)) for turn in turns)
 

@@ -24,7 +24,7 @@ def test_the_converters_log_becomes_one_sentence(log, words):
     with graph.as_default(), tf.name_scope("block_1/attention"):
         tf.math.erf(tf.zeros([2]))
 
-    error = litert_writer._refusal(RuntimeError(log), graph)
+    error = litert_writer.refusal(RuntimeError(log), graph)
 
     assert isinstance(error, ExportError)
     assert words in str(error)

@@ -88,28 +88,6 @@ def regional_attention(
             for s, part in parts.items():
                 weights[b, h, t, s] += math.exp(score) / total * part
         context[b, h, t] = weights[b, h, t] @ value[b, h // group]
-
-
-def mean_under_scores(scores, value, visible):
-    """Softmax over the visible keys and the mean of their values, a query at a time.
-
-    Args:
-        scores: `(B, T, S)`.
-        value: `(B, S, Dv)`.
-        visible: bool, broadcastable to `(B, T, S)`.
-
-    Returns:
-        `(context, weights)`: `(B, T, Dv)` and `(B, T, S)`, 0 where nothing is seen.
-    """
-    visible = np.broadcast_to(visible, scores.shape)
-    weights = np.zeros(scores.shape)
-    context = np.zeros((*scores.shape[:2], value.shape[2]))
-    for b, t in np.ndindex(scores.shape[:2]):
-        seen = [s for s in range(scores.shape[2]) if visible[b, t, s]]
-        shares = {s: math.exp(scores[b, t, s]) for s in seen}
-        for s in seen:
-            weights[b, t, s] = shares[s] / sum(shares.values())
-            context[b, t] += weights[b, t, s] * value[b, s]
     return context, weights
 
 

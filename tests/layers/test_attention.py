@@ -48,6 +48,8 @@ def test_the_configuration_is_the_constructor():
         "use_bias": False,
         "output_dim": 11,
         "rotary_wavelength": 100.0,
+        "qk_norm": True,
+        "soft_cap": 20.0,
         "kernel_initializer": keras.initializers.RandomNormal(stddev=0.3, seed=2),
         "bias_initializer": keras.initializers.Constant(0.5),
         "kernel_regularizer": keras.regularizers.L2(0.01),

@@ -31,8 +31,9 @@ def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
 
     Args:
         layer: a layer, built or not.
-        inputs: dictionary of call arguments, NumPy arrays.
-        output_shapes: of the output, or a list of these.
+        inputs: dictionary of call arguments, NumPy arrays or dictionaries of these.
+        output_shapes: of the output, or a list of these (a dictionary of outputs is
+            listed by name).
         unmoved: ends of paths of weights that no training moves, by the mathematics
             (a bias of the keys shifts all scores of a query alike).
         **options: call arguments that are no arrays.
@@ -287,8 +288,7 @@ def gradients(function, arrays):
 
 def outputs_of(outputs):
     """The outputs of a call as a list of NumPy arrays."""
-    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-    return [_to_numpy(output) for output in outputs]
+    return [_to_numpy(output) for output in keras.tree.flatten(outputs)]
 
 
 def with_dtype(config, policy):
@@ -324,7 +324,7 @@ def _functional(layer, inputs, output_shapes, options):
     """A model of the layer with unknown batch and length."""
     symbols = _symbols(inputs)
     outputs = layer(**symbols, **options)
-    flat = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+    flat = keras.tree.flatten(outputs)
     for symbol, shape in zip(flat, output_shapes, strict=True):
         assert len(symbol.shape) == len(shape)
         assert all(a in (None, b) for a, b in zip(symbol.shape, shape, strict=True)), (
@@ -334,11 +334,17 @@ def _functional(layer, inputs, output_shapes, options):
     return keras.Model(symbols, outputs)
 
 
-def _symbols(inputs):
-    return {
-        name: keras.Input((None, *array.shape[2:]), dtype=str(array.dtype), name=name)
-        for name, array in inputs.items()
-    }
+def _symbols(inputs, prefix=""):
+    symbols = {}
+    for name, array in inputs.items():
+        if isinstance(array, dict):
+            symbols[name] = _symbols(array, f"{name}_")
+        else:
+            shape = (None, *array.shape[2:]) if array.ndim > 1 else ()
+            symbols[name] = keras.Input(
+                shape, dtype=str(array.dtype), name=prefix + name
+            )
+    return symbols
 
 
 def _from_file(model):
@@ -367,8 +373,9 @@ def _check_training(model, inputs, targets, loss, unmoved):
         return
     model.compile(keras.optimizers.SGD(0.5), loss, jit_compile=JIT)
     before = [np.array(ops.convert_to_numpy(w)) for w in model.trainable_weights]
-    targets = targets if len(targets) > 1 else targets[0]
-    model.fit(inputs, targets, batch_size=len(next(iter(inputs.values()))), verbose=0)
+    targets = keras.tree.pack_sequence_as(model.output, targets)
+    batch_size = len(keras.tree.flatten(inputs)[0])
+    model.fit(inputs, targets, batch_size=batch_size, verbose=0)
     for weight, old in zip(model.trainable_weights, before, strict=True):
         new = ops.convert_to_numpy(weight)
         assert np.all(np.isfinite(new)), weight.path

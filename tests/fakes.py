@@ -132,6 +132,105 @@ class ScriptModel:
         return ops.expand_dims(9.0 * logits, 1), state  # (B, 1, V)
 
 
+class TableModel:
+    """Logits from a table, looked up by a hash of the row's text and of its source.
+
+    So every text has probabilities of its own, which `log_probs` computes in float64,
+    and a state, source or clock of another row gives other ones.
+
+    Args:
+        vocabulary_size: int.
+        scale: float. How far probabilities differ.
+        has_source: bool. An encoder-decoder, which is given
+            `{"token_ids": (B, S), "padding_mask": (B, S)}`.
+        seed: int.
+        max_sequence_length: int.
+    """
+
+    num_entries = 9973  # a prime, so that few texts share a row of the table
+
+    def __init__(
+        self,
+        vocabulary_size,
+        scale=1.5,
+        has_source=False,
+        seed=0,
+        max_sequence_length=1000,
+    ):
+        self.vocabulary_size = vocabulary_size
+        self.max_sequence_length = max_sequence_length
+        self.has_source = has_source
+        self.variables = []
+        self.num_steps = 0  # calls of `step`; where the loop is compiled, tracings
+        numbers = np.random.default_rng(seed)
+        shape = (self.num_entries, vocabulary_size)
+        self.logits = scale * numbers.normal(size=shape).astype("float32")
+        self.factors = numbers.integers(1, 2000, size=max_sequence_length).astype(
+            "int32"
+        )
+        self.looks = 2 * numbers.normal(size=(self.num_entries, 64)).astype("float32")
+
+    def log_probs(self, token_ids, source=()):
+        """float64 `(V,)`: of the token after these."""
+        logits = self.logits[self._entry(token_ids, source)].astype("float64")
+        return logits - np.log(np.sum(np.exp(logits)))
+
+    def attention(self, token_ids, source):
+        """float64 `(S,)`: where the model looks when it chooses the next token."""
+        looks = self.looks[self._entry(token_ids, source)].astype("float64")
+        weights = np.exp(looks[: len(source)])
+        return weights / weights.sum()
+
+    def _entry(self, token_ids, source):
+        entry = 0
+        for factor, token_id in zip(self.factors, token_ids, strict=False):
+            entry += factor * (int(token_id) + 1)
+        for place, token_id in enumerate(source, start=1):
+            entry += place * int(token_id)
+        return entry % self.num_entries
+
+    def initial_state(self, inputs, max_length):
+        batch_size = ops.shape(inputs["token_ids"])[0] if self.has_source else inputs
+        state = {
+            "clock": start_clock(batch_size, max_length),
+            "rows": [{"entry": ops.zeros((batch_size,), "int32")}],
+        }
+        if self.has_source:
+            places = ops.arange(1, inputs["token_ids"].shape[1] + 1, dtype="int32")
+            real = inputs["padding_mask"]
+            share = ops.where(real, inputs["token_ids"] * places, 0)
+            share = ops.sum(ops.cast(share, "int32"), axis=1)
+            state["source"] = {"share": share, "padding_mask": real}
+        return state
+
+    def step(self, token_ids, state, padding_mask=None, last_only=False):
+        logits, state, _ = self._step(token_ids, state, padding_mask)
+        return logits[:, -1:] if last_only else logits, state
+
+    def step_with_attention(self, token_ids, state, padding_mask=None, last_only=False):
+        logits, state, entries = self._step(token_ids, state, padding_mask)
+        real = state["source"]["padding_mask"]  # (B, S)
+        looks = ops.take(self.looks, entries, axis=0)[:, :, : real.shape[1]]
+        looks = ops.where(ops.expand_dims(real, 1), looks, -1e9)
+        attention = ops.softmax(looks, axis=-1)
+        return logits[:, -1:] if last_only else logits, state, attention
+
+    def _step(self, token_ids, state, padding_mask):
+        self.num_steps += 1
+        clock, now = advance_clock(state["clock"], token_ids.shape[1], padding_mask)
+        shares = ops.take(self.factors, now.position_ids) * (token_ids + 1)  # (B, n)
+        if padding_mask is not None:
+            shares = ops.where(padding_mask, shares, 0)
+        entry = ops.expand_dims(state["rows"][0]["entry"], 1)
+        entries = (entry + ops.cumsum(shares, axis=1)) % self.num_entries
+        state = {**state, "clock": clock, "rows": [{"entry": entries[:, -1]}]}
+        if self.has_source:
+            share = ops.expand_dims(state["source"]["share"], 1)
+            entries = (entries + share) % self.num_entries
+        logits = ops.take(self.logits, entries, axis=0)  # (B, n, V)
+        return logits, state, entries
+
+
 def random_weights(model, seed):
     """Weights from NumPy, the same on every backend, so large that many tokens come."""
     numbers = np.random.default_rng(seed)

@@ -38,6 +38,82 @@ def attention(query, key, value, visible, scale=None):
     return context, weights
 
 
+def regional_attention(
+    query, key, value, vector, visible, offsets, size, neighbors, is_causal
+):
+    """Tokens of near regions and summaries of far ones, a query of a head at a time.
+
+    Args:
+        query: `(B, H, T, D)`.
+        key: `(B, K, T, D)`, where `K` divides `H`.
+        value: `(B, K, T, Dv)`.
+        vector: `(K, D)`, by which the importance of a token is taken.
+        visible: bool, broadcastable to `(B, H, T, T)`, before causality.
+        offsets: of each row, the slot where its first region starts.
+        size: of regions.
+        neighbors: near regions on each side.
+        is_causal: bool.
+
+    Returns:
+        `(context, weights)`: `(B, H, T, Dv)` and `(B, H, T, T)`, a summary's weight
+        spread over its tokens; 0 for queries before the first region.
+    """
+    batch, heads, steps, width = query.shape
+    group, scale = heads // key.shape[1], 1 / math.sqrt(width)
+    visible = np.broadcast_to(visible, (batch, heads, steps, steps))
+    context = np.zeros((batch, heads, steps, value.shape[3]))
+    weights = np.zeros((batch, heads, steps, steps))
+    for b, h, t in np.ndindex(batch, heads, steps):
+        keys, q = key[b, h // group].astype("float64"), query[b, h, t]
+        own = (t - offsets[b]) // size
+        entries = []  # (score, {token: its part})
+        for region in range(-(-steps // size)):
+            first = offsets[b] + region * size
+            tokens = range(first, min(first + size, steps))
+            tokens = [s for s in tokens if visible[b, h, t, s]]
+            behind = own - region
+            if own < 0 or (is_causal and behind < 0) or not tokens:
+                continue
+            if abs(behind) <= neighbors:
+                tokens = [s for s in tokens if s <= t or not is_causal]
+                entries += [(keys[s] @ q * scale, {s: 1.0}) for s in tokens]
+                continue
+            shares = [math.exp(keys[s] @ vector[h // group] * scale) for s in tokens]
+            parts = [share / sum(shares) for share in shares]
+            summary = sum(w * keys[s] for w, s in zip(parts, tokens, strict=True))
+            score = summary @ q * scale + math.log(sum(shares))
+            entries.append((score, dict(zip(tokens, parts, strict=True))))
+        total = sum(math.exp(score) for score, _ in entries)
+        for score, parts in entries:
+            for s, part in parts.items():
+                weights[b, h, t, s] += math.exp(score) / total * part
+        context[b, h, t] = weights[b, h, t] @ value[b, h // group]
+    return context, weights
+
+
+def mean_under_scores(scores, value, visible):
+    """Softmax over the visible keys and the mean of their values, a query at a time.
+
+    Args:
+        scores: `(B, T, S)`.
+        value: `(B, S, Dv)`.
+        visible: bool, broadcastable to `(B, T, S)`.
+
+    Returns:
+        `(context, weights)`: `(B, T, Dv)` and `(B, T, S)`, 0 where nothing is seen.
+    """
+    visible = np.broadcast_to(visible, scores.shape)
+    weights = np.zeros(scores.shape)
+    context = np.zeros((*scores.shape[:2], value.shape[2]))
+    for b, t in np.ndindex(scores.shape[:2]):
+        seen = [s for s in range(scores.shape[2]) if visible[b, t, s]]
+        shares = {s: math.exp(scores[b, t, s]) for s in seen}
+        for s in seen:
+            weights[b, t, s] = shares[s] / sum(shares.values())
+            context[b, t] += weights[b, t, s] * value[b, s]
+    return context, weights
+
+
 def causal(num_queries, num_keys):
     """`(T, S)`: query `t` sees key `s` when `s <= t + S - T`."""
     visible = np.zeros((num_queries, num_keys), dtype="bool")

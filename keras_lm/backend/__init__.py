@@ -98,3 +98,21 @@ def decoder(model, begin, advance):
         int32 `(B,)`.
     """
     return chosen().Decoder(model, begin, advance)
+
+
+def search(model, begin, advance, end):
+    """A loop over a carry that ends in an answer, compiled as `decoder` is.
+
+    Args:
+        model: answers the decoding protocol. It is held weakly.
+        begin: `begin(model, inputs, num_slots) -> carry`.
+        advance: `advance(model, carry) -> carry`; the carry is used up. In the carry,
+            `finished`, bool of any shape, is true everywhere when the loop is to end.
+        end: `end(carry) -> answer`.
+
+    Returns:
+        An object with `run(inputs, num_slots) -> answer`; `inputs` is a nested
+        structure of NumPy arrays, `num_slots` an int. Other shapes, another structure
+        and another `num_slots` compile anew.
+    """
+    return chosen().Search(model, begin, advance, end)

@@ -49,11 +49,17 @@ class Decoder:
 
     def run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
         return self.run_jit(
-            self._weights(), token_ids, padding_mask, num_slots, capacity, num_new, seed
+            _weights(self.model()),
+            token_ids,
+            padding_mask,
+            num_slots,
+            capacity,
+            num_new,
+            seed,
         )
 
     def stream(self, token_ids, padding_mask, num_slots, num_new, seed):
-        weights = self._weights()
+        weights = _weights(self.model())
         carry = self.begin_jit(weights, token_ids, padding_mask, num_slots, seed)
         for step in range(1, num_new + 1):
             yield jnp.copy(carry["token"])  # the next step uses the carry up
@@ -62,13 +68,13 @@ class Decoder:
             carry = self.advance_jit(weights, carry, seed, step)
 
     def _begin(self, weights, token_ids, padding_mask, num_slots, seed):
-        with self._scope(weights):
+        with _scope(self.model(), weights):
             return self.begin(
                 self.model(), token_ids, padding_mask, num_slots, gumbel(seed, 0)
             )
 
     def _advance(self, weights, carry, seed, step):
-        with self._scope(weights):
+        with _scope(self.model(), weights):
             return self.advance(self.model(), carry, gumbel(seed, step))
 
     def _run(
@@ -89,12 +95,43 @@ class Decoder:
         generated = generated.at[:, 0].set(carry["token"])
         return lax.while_loop(goes_on, turn, (jnp.int32(1), carry, generated))[2]
 
-    def _weights(self):
-        return [variable.value for variable in self.model().variables]
 
-    def _scope(self, weights):
-        pairs = zip(self.model().variables, weights, strict=True)
-        return keras.StatelessScope(state_mapping=list(pairs))
+class Search:
+    """`lax.while_loop` under one `jax.jit`; see `backend.search`."""
+
+    def __init__(self, model, begin, advance, end):
+        self.model = weakref.ref(model)
+        self.begin, self.advance, self.end = begin, advance, end
+        self.run_jit = jax.jit(self._run, static_argnums=(2,))
+
+    def run(self, inputs, num_slots):
+        return self.run_jit(_weights(self.model()), inputs, num_slots)
+
+    def _run(self, weights, inputs, num_slots):
+        model = self.model()
+        inputs = jax.tree.map(jnp.asarray, inputs)
+        with _scope(model, weights):
+            carry = self.begin(model, inputs, num_slots)
+
+        def goes_on(carry):
+            return ~carry["finished"].all()
+
+        def turn(carry):
+            with _scope(model, weights):
+                return self.advance(model, carry)
+
+        return self.end(lax.while_loop(goes_on, turn, carry))
+
+
+def _weights(model):
+    """The arrays of a model's variables, as an argument of a compiled function."""
+    return [variable.value for variable in model.variables]
+
+
+def _scope(model, weights):
+    """Where the model's variables have these values."""
+    pairs = zip(model.variables, weights, strict=True)
+    return keras.StatelessScope(state_mapping=list(pairs))
 
 
 def gumbel(seed, step):

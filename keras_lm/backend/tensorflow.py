@@ -135,6 +135,44 @@ class Decoder:
         return tf.transpose(tf.while_loop(goes_on, turn, loop)[2])
 
 
+class Search:
+    """The prompt by TensorFlow's kernels, then a loop in XLA; see `backend.search`."""
+
+    def __init__(self, model, begin, advance, end):
+        self.model = weakref.ref(model)
+        self.begin, self.advance, self.end = begin, advance, end
+        self.graphs = {}
+
+    def run(self, inputs, num_slots):
+        inputs = tf.nest.map_structure(tf.constant, inputs)
+        shapes = tuple(tuple(array.shape) for array in tf.nest.flatten(inputs))
+        begin, loop = self._graphs(num_slots, shapes)
+        return loop(begin(inputs))
+
+    def _graphs(self, num_slots, shapes):
+        """Functions of their own for each shape: see `Decoder`."""
+        key = (num_slots, shapes)
+        if key not in self.graphs:
+            begin = functools.partial(self._begin, num_slots)
+            self.graphs[key] = (
+                tf.function(begin, autograph=False),
+                tf.function(self._loop, autograph=False, jit_compile=True),
+            )
+        return self.graphs[key]
+
+    def _begin(self, num_slots, inputs):
+        return self.begin(self.model(), inputs, num_slots)
+
+    def _loop(self, carry):
+        def goes_on(carry):
+            return ~tf.reduce_all(carry["finished"])
+
+        def turn(carry):
+            return (self.advance(self.model(), carry),)
+
+        return self.end(tf.while_loop(goes_on, turn, (carry,))[0])
+
+
 def gumbel(seed, step):
     """Gumbel noise of one step: a function of the shape."""
 

@@ -87,6 +87,23 @@ class Decoder:
             yield carry
 
 
+class Search:
+    """A Python loop in inference mode; see `backend.search`."""
+
+    def __init__(self, model, begin, advance, end):
+        self.model = weakref.ref(model)
+        self.begin, self.advance, self.end = begin, advance, end
+
+    def run(self, inputs, num_slots):
+        model = self.model()
+        with torch.inference_mode():
+            inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+            carry = self.begin(model, inputs, num_slots)
+            while not bool(carry["finished"].all()):
+                carry = self.advance(model, carry)
+            return self.end(carry)
+
+
 def gumbel(seed, step):
     """Gumbel noise of one step: a function of the shape."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from keras_lm.export.export_error import ExportError
 from keras_lm.export.export_report import ExportReport
 from keras_lm.export.hand_over import check_pipeline, hand_over
+from keras_lm.export.kinds import kind_of
 from keras_lm.export.process import run_checker, run_worker
 from keras_lm.export.target import place_files, workshop
 
@@ -19,18 +20,22 @@ SPREADS = {"float16": 0.05, "dynamic_int8": 0.5}
 def export_litert(
     pipeline, path, quantization: str | None = None, overwrite: bool = False
 ) -> ExportReport:
-    """Writes a `.tflite` file with the signatures `prefill` and `decode`.
+    """Writes a `.tflite` file, its names beside it, and its tokenizer.
 
     Whatever backend the pipeline runs on, a TensorFlow process of its own writes the
     file, a second one runs it with ai-edge-litert alone, and its logits are compared
-    with the model's, token by token. Only then does it take its name. Both signatures
-    take `token_ids` (`[1, n]` or `[1, 1]`) and the state by name, and give `logits`
-    `[1, V]` of the last position and the state after it. Builtin operations only.
+    with the model's. Only then does it take its name. Builtin operations only.
     `<stem>.json` beside the file holds names and shapes, `<stem>.tokenizer.model` the
     SentencePiece model; `saved_models/README.md` shows how to use the three.
 
+    A `TextGenerator` becomes the signatures `prefill` and `decode`. Both take
+    `token_ids` (`[1, n]` or `[1, 1]`) and the state by name, and give `logits` `[1, V]`
+    of the last position and the state after it. A `StreamClassifier` becomes
+    `classify`, which takes each stream by its name (a text as token ids) and
+    `<name>_present` `[1]`, and gives `logits` `[1, num_classes]`.
+
     Args:
-        pipeline: `pipelines.TextGenerator`.
+        pipeline: `pipelines.TextGenerator` or `pipelines.StreamClassifier`.
         path: str or path of the file, ending in `.tflite`.
         quantization: "float16" (half the size), "dynamic_int8" (a quarter to a third:
             weights of 8 bits, computed with 8-bit activations) or `None`, float32.
@@ -58,7 +63,8 @@ def export_litert(
         file = finished / target.name
         job |= {"format": "litert", "path": str(file), "quantization": quantization}
         run_worker(job, work)
-        checked = run_checker({**expected, "litert": str(file)}, work)["litert"]
+        check = {**expected, "litert": str(file)}
+        checked = run_checker(check, work, kind_of(pipeline).CHECKER)["litert"]
         refuse_difference(checked, quantization)
         place_files(finished, target.parent, last=target.name)
     return ExportReport(

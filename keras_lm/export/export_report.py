@@ -13,9 +13,9 @@ class ExportReport:
         size_bytes: int. Size of the folder, or of the `.tflite` file alone.
         largest_difference: float, at least 0. From the model on the backend that it
             was exported from: of a logit (LiteRT), or of the log-likelihood of a
-            text, nats per token (SavedModel).
-        greedy_agreement: float, 0 to 1. The share of equal greedy tokens (LiteRT) or
-            continuations (SavedModel).
+            text, nats per token, or of a label's probability (SavedModel).
+        greedy_agreement: float, 0 to 1. The share of equal greedy tokens (LiteRT),
+            continuations (SavedModel) or labels.
         seconds: float. Time it all took.
         quantization: `None`, "float16" or "dynamic_int8".
 
@@ -37,7 +37,7 @@ class ExportReport:
 
     @property
     def agrees(self) -> bool:
-        """Whether all greedy tokens or texts were those of the model."""
+        """Whether all greedy tokens, texts or labels were those of the model."""
         return self.greedy_agreement == 1.0
 
     def __str__(self):

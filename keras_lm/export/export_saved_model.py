@@ -3,14 +3,11 @@
 import time
 from pathlib import Path
 
-from keras_lm.export.export_error import ExportError
 from keras_lm.export.export_report import ExportReport
 from keras_lm.export.hand_over import check_pipeline, hand_over
+from keras_lm.export.kinds import kind_of
 from keras_lm.export.process import run_checker, run_worker
 from keras_lm.export.target import place_version, version_exists, workshop
-
-# Nats per token; a processor's rounding stays a hundred times below.
-TOLERANCE = 1e-3
 
 
 def export_saved_model(pipeline, path, version: int | None = None) -> ExportReport:
@@ -18,7 +15,8 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     Whatever backend the pipeline runs on, a TensorFlow process of its own writes the
     SavedModel, a second one runs it without keras_lm, and what it answers is compared
-    with the pipeline. Only then does the folder take its name. The signatures:
+    with the pipeline. Only then does the folder take its name. The signatures of a
+    `TextGenerator`:
 
         serving_default   text (B,) -> generated_text (B,), greedily, up to the
                           pipeline's own `max_new_tokens`
@@ -26,11 +24,17 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           seed () -> generated_text (B,), num_new_tokens (B,)
         score             text (B,) -> log_likelihood (B,), nats; num_tokens (B,)
 
+    and of a `StreamClassifier`:
+
+        serving_default   each stream by its name: an image or a sound as float32, a
+                          text (B,); and `<name>_present` (B,), bool -> label (B,),
+                          scores (B, num_classes), probabilities
+
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
     loading. A model in half precision is written in float32.
 
     Args:
-        pipeline: `pipelines.TextGenerator`.
+        pipeline: `pipelines.TextGenerator` or `pipelines.StreamClassifier`.
         path: str or path of the folder that holds the versions.
         version: int, at least 1. The next that is free when `None`.
 
@@ -46,6 +50,7 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
     """
     start = time.perf_counter()
     check_pipeline(pipeline)
+    kind = kind_of(pipeline)
     folder = Path(path).absolute()
     _check_version(version, folder)
     with workshop(folder) as work:
@@ -53,8 +58,8 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
         finished = work / "saved_model"
         run_worker({**job, "format": "saved_model", "path": str(finished)}, work)
         check = {**expected, "saved_model": str(finished)}
-        checked = run_checker(check, work)["saved_model"]
-        agreement = refuse_disagreement(checked, expected, TOLERANCE)
+        checked = run_checker(check, work, kind.CHECKER)["saved_model"]
+        agreement = kind.refuse(checked, expected)
         target = place_version(finished, folder, version)
     return ExportReport(
         path=target,
@@ -63,37 +68,6 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
         greedy_agreement=agreement,
         seconds=time.perf_counter() - start,
     )
-
-
-def refuse_disagreement(checked: dict, expected: dict, tolerance: float) -> float:
-    """Compares what the SavedModel answered with what the model does.
-
-    Args:
-        checked: what `check_exports.py` says of it.
-        expected: what `reference` says of the model.
-        tolerance: float. Largest difference allowed, nats per token.
-
-    Returns:
-        float, the share of equal texts. Where a text differs, the model's two best
-        tokens must have been as good as equal.
-
-    Raises:
-        ExportError: it does not agree.
-    """
-    difference = checked["largest_difference"]
-    if not checked["finite"] or not difference <= tolerance:
-        raise ExportError(
-            f"The SavedModel must agree with the model to {tolerance} nats per token. "
-            f"Received: a difference of {difference}"
-        )
-    for place, equal in enumerate(checked["equal"]):
-        if not equal and expected["margins"][place] > tolerance:
-            raise ExportError(
-                "The SavedModel must continue a text as the model does. Received: "
-                f"{checked['greedy_texts'][place]!r}, where the model says "
-                f"{expected['greedy_texts'][place]!r}"
-            )
-    return checked["greedy_agreement"]
 
 
 def _check_version(version, folder):

@@ -1,23 +1,24 @@
 """What goes from the process that trained to the process that exports."""
 
+import copy
 import sys
 from pathlib import Path
 
 import keras
 
-from keras_lm.export.reference import reference
-from keras_lm.pipelines import TextGenerator
+from keras_lm.export.kinds import kind_of
 
 
 def hand_over(pipeline, work: Path) -> tuple[dict, dict]:
     """Saves the pipeline, in float32, and asks it what it answers.
 
     Args:
-        pipeline: `TextGenerator`.
+        pipeline: of any kind.
         work: folder to write into.
 
     Returns:
-        `(job, expected)`: what `worker` needs of the pipeline, and `reference`.
+        `(job, expected)`: what `worker` needs of the pipeline, and its kind's
+        `reference`.
 
     Raises:
         OSError: it cannot be written.
@@ -30,7 +31,7 @@ def hand_over(pipeline, work: Path) -> tuple[dict, dict]:
         "modules": defining_modules(twin.model),
         "work": str(work),
     }
-    return job, reference(twin, work)
+    return job, kind_of(twin).reference(twin, work)
 
 
 def check_pipeline(pipeline) -> None:
@@ -43,12 +44,7 @@ def check_pipeline(pipeline) -> None:
         TypeError: it is no pipeline.
         ValueError: its model is quantised, or uses layers defined in a script.
     """
-    if not isinstance(pipeline, TextGenerator):
-        raise TypeError(
-            "`pipeline` must be a `keras_lm.pipelines.TextGenerator` (for a directory, "
-            "`keras_lm.pipelines.load` gives it). "
-            f"Received: {pipeline!r} of type {type(pipeline).__name__}"
-        )
+    kind_of(pipeline)
     for layer in _layers(pipeline.model):
         if layer.dtype_policy.quantization_mode is not None:
             raise ValueError(
@@ -90,7 +86,7 @@ def in_float32(pipeline):
     Neither LiteRT's builtins nor processors know the half-precision types well.
 
     Args:
-        pipeline: `TextGenerator`.
+        pipeline: of any kind.
 
     Returns:
         the pipeline itself, if it computes in float32; else a new one.
@@ -100,7 +96,9 @@ def in_float32(pipeline):
         return pipeline
     twin = type(model).from_config(_with_dtype(model.get_config(), "float32"))
     twin.set_weights([weight.astype("float32") for weight in _weights(model)])
-    return TextGenerator(twin, pipeline.tokenizer, pipeline.max_new_tokens)
+    pipeline = copy.copy(pipeline)
+    pipeline.model = twin
+    return pipeline
 
 
 def _weights(model):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from keras_lm.export.export_error import ExportError
 
-CHECKER = Path(__file__).with_name("check_exports.py")
+CHECKER = Path(__file__).with_name("check_exports.py")  # of text generators
 
 
 def run_worker(job: dict, work: Path) -> dict:
@@ -29,12 +29,13 @@ def run_worker(job: dict, work: Path) -> dict:
     return _run(["-m", "keras_lm.export.worker"], job, work)
 
 
-def run_checker(job: dict, work: Path) -> dict:
-    """Runs what was written, with nothing of keras_lm: `check_exports.py`.
+def run_checker(job: dict, work: Path, script: Path = CHECKER) -> dict:
+    """Runs what was written, with nothing of keras_lm.
 
     Args:
-        job: what `check_exports.py` reads.
+        job: what the script reads.
         work: folder for files between the processes.
+        script: path, the `CHECKER` of a kind.
 
     Returns:
         what the script answers.
@@ -42,7 +43,7 @@ def run_checker(job: dict, work: Path) -> dict:
     Raises:
         ExportError: what was written does not run.
     """
-    return _run(["-P", str(CHECKER)], job, work)
+    return _run(["-P", str(script)], job, work)
 
 
 def _run(arguments, job, work):

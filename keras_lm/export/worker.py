@@ -48,6 +48,7 @@ def write(job: dict) -> None:
         OSError: it cannot be written.
         ValueError: the pipeline cannot be read.
     """
+    from keras_lm.export.kinds import kind_of
     from keras_lm.export.name_layers import name_layers
     from keras_lm.pipelines import load
 
@@ -61,39 +62,15 @@ def write(job: dict) -> None:
 
         write_saved_model(pipeline, str(path))
         return
-    from keras_lm.export.litert_writer import state_arrays, write_litert
+    from keras_lm.export.litert_writer import write_litert
 
     write_litert(pipeline, path, job["quantization"], Path(job["work"]))
-    pipeline.tokenizer.save(path.with_suffix(".tokenizer.model"))
-    state = state_arrays(pipeline.model)
-    text = json.dumps(_description(pipeline, state, job["quantization"]), indent=1)
+    if pipeline.tokenizer is not None:
+        pipeline.tokenizer.save(path.with_suffix(".tokenizer.model"))
+    description = kind_of(pipeline).litert_description(pipeline)
+    description["quantization"] = job["quantization"]
+    text = json.dumps(description, indent=1)
     path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
-
-
-def _description(pipeline, state, quantization):
-    from keras_lm.text import unicode
-
-    return {
-        "signatures": ["prefill", "decode"],
-        "token_ids": {"prefill": [1, None], "decode": [1, 1], "dtype": "int32"},
-        "logits": {"shape": [1, pipeline.model.vocabulary_size], "dtype": "float32"},
-        "state": {
-            name: {"shape": array.shape.as_list(), "dtype": array.dtype.name}
-            for name, array in state.items()
-        },
-        "max_sequence_length": pipeline.model.max_sequence_length,
-        "vocabulary_size": pipeline.model.vocabulary_size,
-        "max_new_tokens": pipeline.max_new_tokens,
-        "quantization": quantization,
-        "tokenizer": {
-            "separator_id": pipeline.tokenizer.separator_id,
-            # Done in this order before encoding, undone in the other after decoding.
-            "escapes": [
-                [unicode.ESCAPE, unicode.ESCAPED_ESCAPE],
-                [unicode.SPACE_SIGN, unicode.ESCAPED_SPACE_SIGN],
-            ],
-        },
-    }
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def begin(model, token_ids, padding_mask, num_slots, noise, sampler, stop_token_
         "state": state,
         "history": history,
         "token": token,
-        "finished": _is_stop(token, stop_token_ids),
+        "finished": is_stop(token, stop_token_ids),
     }
 
 
@@ -62,7 +62,7 @@ def advance(model, carry, noise, sampler, stop_token_ids):
     logits, state = model.step(shown, carry["state"])
     token = _draw(logits[:, -1], history, state, sampler, noise)
     token = ops.where(carry["finished"], carry["token"], token)
-    finished = ops.logical_or(carry["finished"], _is_stop(token, stop_token_ids))
+    finished = ops.logical_or(carry["finished"], is_stop(token, stop_token_ids))
     return {"state": state, "history": history, "token": token, "finished": finished}
 
 
@@ -72,15 +72,16 @@ def bind(sampler, stop_token_ids):
     return functools.partial(begin, **chosen), functools.partial(advance, **chosen)
 
 
+def is_stop(token, stop_token_ids):
+    """Marks the stop tokens: int32 of any shape to bool of that shape."""
+    stops = ops.zeros_like(token, dtype="bool")
+    for stop in stop_token_ids:
+        stops = ops.logical_or(stops, ops.equal(token, stop))
+    return stops
+
+
 def _draw(logits, history, state, sampler, noise):
     logits = sampler(logits, history, state["clock"]["visible"])
     if not getattr(sampler, "is_greedy", False):
         logits = logits + noise(ops.shape(logits))
     return ops.cast(ops.argmax(logits, axis=-1), "int32")
-
-
-def _is_stop(token, stop_token_ids):
-    is_stop = ops.zeros_like(token, dtype="bool")
-    for stop in stop_token_ids:
-        is_stop = ops.logical_or(is_stop, ops.equal(token, stop))
-    return is_stop

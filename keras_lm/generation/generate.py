@@ -12,8 +12,8 @@ from keras_lm import backend
 from keras_lm.generation.decoding import bind
 from keras_lm.generation.samplers import get_sampler
 
-# Compiled loops: model -> {(sampler, stop tokens): loop}, the newest used last.
-_decoders: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+# Compiled loops: model -> {what it is for: loop}, the newest used last.
+_loops: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _MAX_LOOPS = (
     16  # for each model: a sampler made anew for every call must not fill memory
 )
@@ -67,7 +67,7 @@ def generate(
     """
     prompts = check_prompts(model, token_ids, padding_mask, max_new_tokens)
     ids, mask = left_padded(prompts)
-    stops = _stops(stop_token_ids)
+    stops = stop_tokens(stop_token_ids)
     capacity = bucket(max_new_tokens)
     num_slots = ids.shape[1] + capacity
     tokens = _decoder(model, sampler, stops).run(
@@ -106,7 +106,7 @@ def stream(
     prompts = check_prompts(model, token_ids, padding_mask, max_new_tokens)
     ids, mask = left_padded(prompts)
     num_slots = ids.shape[1] + bucket(max_new_tokens)
-    decoder = _decoder(model, sampler, _stops(stop_token_ids))
+    decoder = _decoder(model, sampler, stop_tokens(stop_token_ids))
     steps = decoder.stream(ids, mask, num_slots, int(max_new_tokens), _seed(seed))
     return _tokens(model, steps)
 
@@ -131,6 +131,25 @@ def check_prompts(model, token_ids, padding_mask, max_new_tokens) -> list[np.nda
             "`max_new_tokens` must be an int, at least 1. "
             f"Received: max_new_tokens={max_new_tokens}"
         )
+    rows = real_tokens(token_ids, padding_mask)
+    for i, row in enumerate(rows):
+        _check_row(model, i, row, max_new_tokens)
+    return [row.astype("int32") for row in rows]
+
+
+def real_tokens(token_ids, padding_mask) -> list[np.ndarray]:
+    """Rows of different lengths, without their padding.
+
+    Args:
+        token_ids: int `(B, P)`, or a list of lists.
+        padding_mask: bool `(B, P)` or `None`. `True` = real.
+
+    Returns:
+        list of `B` int arrays.
+
+    Raises:
+        ValueError: there is no row, one holds no ints, or the mask has another shape.
+    """
     rows = _rows(token_ids)
     if not rows:
         raise ValueError("`token_ids` must hold at least one prompt. Received: none")
@@ -138,9 +157,7 @@ def check_prompts(model, token_ids, padding_mask, max_new_tokens) -> list[np.nda
         _check_kind(row)
     if padding_mask is not None:
         rows = _real(rows, _rows(padding_mask))
-    for i, row in enumerate(rows):
-        _check_row(model, i, row, max_new_tokens)
-    return [row.astype("int32") for row in rows]
+    return rows
 
 
 def left_padded(prompts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -166,6 +183,29 @@ def bucket(length: int) -> int:
     if length > 256:
         return -(-length // 256) * 256
     return max(16, 1 << int(length - 1).bit_length())
+
+
+def stop_tokens(stop_token_ids) -> tuple[int, ...]:
+    """Stop tokens as a loop knows them: sorted, each once."""
+    return tuple(sorted({int(stop) for stop in stop_token_ids}))
+
+
+def compiled_loop(model, key, make):
+    """The loop that was made for this model and key, or a new one.
+
+    Args:
+        model: answers the decoding protocol. It is held weakly.
+        key: hashable: what the loop was made for.
+        make: `make() -> loop`.
+
+    Returns:
+        The loop.
+    """
+    loops = _loops.setdefault(model, {})
+    loops[key] = loops.pop(key, None) or make()
+    if len(loops) > _MAX_LOOPS:
+        del loops[next(iter(loops))]
+    return loops[key]
 
 
 def _rows(batch) -> list[np.ndarray]:
@@ -211,17 +251,9 @@ def _check_row(model, i, row, max_new_tokens):
         )
 
 
-def _stops(stop_token_ids) -> tuple[int, ...]:
-    return tuple(sorted({int(stop) for stop in stop_token_ids}))
-
-
 def _decoder(model, sampler, stops):
     key = (get_sampler(sampler), stops)
-    loops = _decoders.setdefault(model, {})
-    loops[key] = loops.pop(key, None) or backend.decoder(model, *bind(*key))
-    if len(loops) > _MAX_LOOPS:
-        del loops[next(iter(loops))]
-    return loops[key]
+    return compiled_loop(model, key, lambda: backend.decoder(model, *bind(*key)))
 
 
 def _tokens(model, steps):

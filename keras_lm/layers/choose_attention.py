@@ -1,15 +1,19 @@
 """What the `attention=` of every Transformer model may be, and what it becomes."""
 
 from keras_lm.layers.attention import Attention
+from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
+from keras_lm.layers.regional_attention import RegionalAttention
 
 # The short names.
 ATTENTIONS = {
     "multi_head": MultiHeadAttention,
     "local": LocalAttention,
     "dynamic": DynamicAttention,
+    "regional": RegionalAttention,
+    "bayesian": BayesianAttention,
 }
 
 

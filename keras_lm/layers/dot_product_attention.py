@@ -76,15 +76,28 @@ def attention_weights(query, key, mask=None, scale=None, soft_cap=None):
         float `(B, H, T, S)` in the dtype of `query`; each row sums to 1, or is 0 where
         nothing is visible.
     """
-    scale = scale or 1.0 / math.sqrt(query.shape[-1])
-    if keras.backend.standardize_dtype(query.dtype) == "float16":
-        # The product of two float16 vectors may pass 65,504, its largest number.
-        scores = _fold_product(ops.cast(query, "float32") * scale, _transpose(key))
-    else:
-        scores = _fold_product(query * scale, _transpose(key))
+    scores = attention_scores(query, key, scale)
     if soft_cap is not None:
         scores = soft_cap * ops.tanh(ops.cast(scores, "float32") / soft_cap)
     return ops.cast(masked_softmax(scores, mask), query.dtype)
+
+
+def attention_scores(query, key, scale=None):
+    """The scaled dot products before the softmax, built whole.
+
+    Args:
+        query: float `(B, H, T, D)`.
+        key: float `(B, K, S, D)`. Each serves `H / K` query heads, without a copy.
+        scale: float. `1 / sqrt(D)` when `None`.
+
+    Returns:
+        float `(B, H, T, S)` in the dtype of `query`, or float32 for float16.
+    """
+    scale = scale or 1.0 / math.sqrt(query.shape[-1])
+    if keras.backend.standardize_dtype(query.dtype) == "float16":
+        # The product of two float16 vectors may pass 65,504, its largest number.
+        query = ops.cast(query, "float32")
+    return _fold_product(query * scale, _transpose(key))
 
 
 def weighted_values(weights, value):

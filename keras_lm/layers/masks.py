@@ -52,6 +52,23 @@ class Visibility(NamedTuple):
         seen = ops.cumsum(real, axis=-1)[:, num_keys - num_queries :]
         return ops.expand_dims(seen, 1)  # (B, 1, T)
 
+    def num_seeing(self, num_queries, num_keys):
+        """By how many queries each key is seen: float32, as `(B, H, 1, S)`.
+
+        Builds nothing of size `T x S` that is not there already.
+        """
+        if self.attention_mask is not None:
+            mask = ops.cast(self.mask(num_queries, num_keys), "float32")
+            return ops.sum(mask, axis=2, keepdims=True)
+        columns = ops.arange(0, num_keys, dtype="int32")
+        blind = ops.maximum(columns + (num_queries - num_keys), 0)
+        seeing = num_queries - (blind if self.is_causal else ops.zeros_like(blind))
+        seeing = ops.reshape(ops.cast(seeing, "float32"), (1, 1, 1, -1))
+        if self.key_mask is None:
+            return seeing
+        real = ops.cast(self.key_mask, "float32")
+        return seeing * ops.expand_dims(ops.expand_dims(real, 1), 1)
+
 
 def causal_mask(num_queries, num_keys):
     """Each query sees the keys up to its own place, aligned at the bottom right.

@@ -1,5 +1,6 @@
-"""Language models, one a file, all with the same inner order."""
+"""Language models and a multimodal one, one a file, all with the same inner order."""
 
+from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
 
-__all__ = ["TransformerDecoder"]
+__all__ = ["MultimodalClassifier", "TransformerDecoder"]

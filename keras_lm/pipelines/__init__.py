@@ -1,6 +1,7 @@
 """Tokenizer and model: strings in, answer out. What people call and export."""
 
 from keras_lm.pipelines.load import load
+from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_generator import TextGenerator
 
-__all__ = ["TextGenerator", "load"]
+__all__ = ["StreamClassifier", "TextGenerator", "load"]

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import keras
 
+from keras_lm.pipelines.stream_classifier import StreamClassifier
+from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.text import SentencePieceTokenizer
+
+# By the names that `save` writes.
+PIPELINES = {"StreamClassifier": StreamClassifier, "TextGenerator": TextGenerator}
 
 
 def load(directory):
@@ -18,25 +23,28 @@ def load(directory):
         directory: str or path.
 
     Returns:
-        The pipeline, for example a `TextGenerator`.
+        The pipeline: a `TextGenerator` or a `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.
         ValueError: it is not a pipeline's, or a file in it is cut off or another's.
     """
-    from keras_lm.pipelines.text_generator import TextGenerator
-
     directory = Path(directory)
     description = _read_description(directory)
-    if description.get("pipeline") != "TextGenerator":
+    name = description.get("pipeline")
+    if name not in PIPELINES:
         raise ValueError(
-            '`pipeline.json` must name a pipeline of keras_lm ("TextGenerator"). '
-            f"Received: {description.get('pipeline')!r} in {directory}"
+            f"`pipeline.json` must name a pipeline of keras_lm, {sorted(PIPELINES)}. "
+            f"Received: {name!r} in {directory}"
         )
-    tokenizer = SentencePieceTokenizer.load(_present(directory / "tokenizer.model"))
+    tokenizer = None
+    if description.get("has_tokenizer", True):
+        path = _present(directory / "tokenizer.model")
+        tokenizer = SentencePieceTokenizer.load(path)
     model = _load_model(_present(directory / "model.keras"))
+    settings = description["settings"]
     try:
-        return TextGenerator(model, tokenizer, **description["settings"])
+        return PIPELINES[name](model, tokenizer=tokenizer, **settings)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             "The files of a pipeline must fit together. "

@@ -1,14 +1,13 @@
 """Continues text: a decoder and its tokenizer."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
 
-from keras_lm.files import complete_folder
 from keras_lm.generation import generate, stream
 from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.stop_strings import StopStrings
 
 _ROWS_AT_ONCE = 8  # scores take memory for rows x steps x vocabulary
@@ -167,15 +166,8 @@ class TextGenerator:
             FileExistsError: it exists, and `overwrite` is false.
             OSError: it cannot be written.
         """
-        description = {
-            "pipeline": type(self).__name__,
-            "settings": {"max_new_tokens": self.max_new_tokens},
-        }
-        with complete_folder(directory, overwrite) as folder:
-            _without_optimizer(self.model).save(folder / "model.keras")
-            self.tokenizer.save(folder / "tokenizer.model")
-            text = json.dumps(description, indent=1)
-            (folder / "pipeline.json").write_text(text, encoding="utf-8")
+        settings = {"max_new_tokens": self.max_new_tokens}
+        save_pipeline(self, directory, settings, overwrite)
 
     def _prompts(self, texts):
         separator = [self.tokenizer.separator_id]
@@ -242,12 +234,3 @@ def _pieces(row, steps):
     rest = row.flush()
     if rest:
         yield rest
-
-
-def _without_optimizer(model):
-    """The model, or a copy where Adam's two numbers for every weight are beside it."""
-    if getattr(model, "optimizer", None) is None:
-        return model
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
-    return copy

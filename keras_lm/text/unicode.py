@@ -9,6 +9,8 @@ SPACE_SIGN = "\u2581"
 ESCAPE = "\x1b"
 ESCAPED_ESCAPE = ESCAPE + "0"
 ESCAPED_SPACE_SIGN = ESCAPE + "1"
+# In the order of escaping, for those who have no more of keras_lm than this list.
+ESCAPES = [[ESCAPE, ESCAPED_ESCAPE], [SPACE_SIGN, ESCAPED_SPACE_SIGN]]
 
 
 def as_unicode(text: str | bytes) -> str:

@@ -222,3 +222,77 @@ def test_noise_depends_on_seed_and_step_alone():
     assert_close(np.stack(streamed, axis=1), runs[0])
     assert np.any(runs[0] != runs[2])
     assert len(set(runs[0].ravel())) > 3
+
+
+def count_from(model, inputs, num_slots):
+    """`begin` of a search that counts to 7 from what it is given."""
+    number = inputs["from"]["number"] + num_slots
+    return {"number": number, "finished": number >= 7, "steps": ops.zeros((), "int32")}
+
+
+def count_further(model, carry):
+    number = ops.where(carry["finished"], carry["number"], carry["number"] + 2)
+    return {"number": number, "finished": number >= 7, "steps": carry["steps"] + 1}
+
+
+def told(carry):
+    return carry["number"] * 10, {"steps": carry["steps"]}
+
+
+@pytest.mark.parametrize("numbers", [[1, 3, 4], [-2], [6, 7]])
+def test_the_search_runs_until_all_have_ended(numbers):
+    counter = Counter()
+    search = backend.search(counter, count_from, count_further, told)
+
+    tens, rest = search.run({"from": {"number": np.array(numbers, "int32")}}, 1)
+
+    expected, steps = [], 0
+    for number in numbers:
+        turns = max(0, -((number + 1 - 7) // 2))
+        expected.append(10 * (number + 1 + 2 * turns))
+        steps = max(steps, turns)
+    assert_close(tens, expected)
+    assert int(rest["steps"]) == steps
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="PyTorch's loop is a Python loop"
+)
+def test_the_search_compiles_once_for_each_shape():
+    counter, traced = Counter(), []
+
+    def begin(model, inputs, num_slots):
+        traced.append(num_slots)
+        return count_from(model, inputs, num_slots)
+
+    search = backend.search(counter, begin, count_further, told)
+    for numbers, num_slots in [([1, 2], 1), ([5, 0], 1), ([1, 2], 2), ([1], 2)]:
+        search.run({"from": {"number": np.array(numbers, "int32")}}, num_slots)
+
+    assert traced == [1, 2, 2]
+
+
+class Scaled(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.stride = self.add_weight(shape=(), initializer="ones", name="stride")
+
+
+def test_the_search_uses_the_weights_of_now():
+    model = Scaled()
+
+    def start(model, inputs, num_slots):
+        return {"number": inputs + model.stride, "finished": inputs > 1e9}
+
+    def go_on(model, carry):
+        number = carry["number"] + model.stride
+        return {"number": number, "finished": number > 5}
+
+    search = backend.search(model, start, go_on, lambda carry: carry["number"])
+    answers = []
+    for stride in (1.0, 2.5):
+        model.stride.assign(stride)
+        answers.append(search.run(np.zeros((1,), "float32"), 3))
+
+    assert_close(answers[0], [6.0])
+    assert_close(answers[1], [7.5])

@@ -13,11 +13,9 @@ PROMPTS = ["Returns", "中文和 emoji 👩‍👧", "", b"bad \xff\xc3 bytes", 
 def make_pipeline(max_sequence_length=61, seed=7, **settings):
     keras.utils.set_random_seed(seed)
     tokenizer = text.train_tokenizer(TEXTS * 5, 310)
+    settings = {"num_layers": 2, "num_heads": 4, "hidden_dim": 24} | settings
     model = models.TransformerDecoder(
         tokenizer.vocabulary_size,
-        num_layers=2,
-        num_heads=4,
-        hidden_dim=24,
         intermediate_dim=20,
         max_sequence_length=max_sequence_length,
         **settings,
@@ -29,9 +27,38 @@ def make_pipeline(max_sequence_length=61, seed=7, **settings):
     return pipelines.TextGenerator(model, tokenizer, max_new_tokens=6)
 
 
+def make_classifier(seed=7, **streams):
+    """A classifier of an image, a sound and a text, or of the streams given."""
+    keras.utils.set_random_seed(seed)
+    tokenizer = text.train_tokenizer(TEXTS * 5, 310)
+    audio = {"num_samples": 90, "sampling_rate": 800, "num_mel_bins": 5}
+    model = models.MultimodalClassifier(
+        streams
+        or {
+            "photo": {"kind": "image", "shape": [8, 6, 1], "patch_size": 2},
+            "sound": {"kind": "audio", **audio, "frame_length": 16, "frame_step": 8},
+            "title": {"kind": "text", "vocabulary_size": 310, "max_length": 29},
+        },
+        num_classes=4,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=10,
+        intermediate_dim=12,
+    )
+    # Logits that differ by more than rounding, and differ from example to example.
+    model.head.kernel.assign(model.head.kernel * 3.0)
+    model.head.bias.assign([0.3, 0.1, -0.2, 0.0])
+    return pipelines.StreamClassifier(model, ["cat", "dog", "猫", "🐕"], tokenizer)
+
+
 @pytest.fixture(scope="session")
 def pipeline():
     return make_pipeline(num_key_value_heads=2)
+
+
+@pytest.fixture(scope="session")
+def classifier():
+    return make_classifier()
 
 
 @pytest.fixture(scope="session")
@@ -55,11 +82,30 @@ def litert(pipeline, folder):
 
 
 @pytest.fixture(scope="session")
+def classifier_saved_model(classifier, folder):
+    return export.export_saved_model(classifier, folder / "classifier")
+
+
+@pytest.fixture(scope="session")
+def classifier_litert(classifier, folder):
+    return export.export_litert(classifier, folder / "classifier.tflite")
+
+
+@pytest.fixture(scope="session")
 def signatures(saved_model):
+    yield from loaded_signatures(saved_model.path)
+
+
+@pytest.fixture(scope="session")
+def classifier_signatures(classifier_saved_model):
+    yield from loaded_signatures(classifier_saved_model.path)
+
+
+def loaded_signatures(path):
     import tensorflow as tf
     import tensorflow_text  # noqa: F401, its ops
 
-    loaded = tf.saved_model.load(str(saved_model.path))
+    loaded = tf.saved_model.load(str(path))
     # The signatures do not keep what they belong to alive.
     yield loaded.signatures
     del loaded

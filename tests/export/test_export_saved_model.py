@@ -1,12 +1,8 @@
 """export_saved_model: strings in and out as the pipeline answers, or nothing at all."""
 
-import math
-
-import numpy as np
 import pytest
 
 from keras_lm.export import ExportError, export_saved_model
-from keras_lm.export.export_saved_model import refuse_disagreement
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, make_pipeline
 from tests.export.fake_layers import PythonAttention
@@ -145,33 +141,3 @@ def test_a_path_that_cannot_be_a_folder_is_refused(pipeline, tmp_path):
 
     with pytest.raises(OSError, match="The export must be able to write"):
         export_saved_model(pipeline, tmp_path / "file" / "lm")
-
-
-CHECKED = {
-    "largest_difference": 1e-7,
-    "greedy_agreement": 0.5,
-    "finite": True,
-    "equal": [True, False],
-    "greedy_texts": ["one", "two"],
-}
-EXPECTED = {"margins": [0.2, 1e-6], "greedy_texts": ["one", "three"]}
-
-
-def test_a_text_may_differ_where_two_tokens_are_as_good():
-    assert refuse_disagreement(CHECKED, EXPECTED, 1e-3) == 0.5
-
-
-@pytest.mark.parametrize(
-    ("changes", "margins", "words"),
-    [
-        ({}, [0.2, 0.2], "must continue a text as the model does"),
-        ({"largest_difference": 2e-3}, [0.2, 1e-6], "must agree with the model to"),
-        ({"finite": False}, [0.2, 1e-6], "must agree with the model to"),
-        ({"largest_difference": math.nan}, [0.2, 1e-6], "must agree with the model"),
-    ],
-)
-def test_a_saved_model_that_disagrees_is_refused(changes, margins, words):
-    expected = {**EXPECTED, "margins": margins}
-
-    with pytest.raises(ExportError, match=words):
-        refuse_disagreement({**CHECKED, **changes}, expected, np.float32(1e-3))

@@ -1,22 +1,8 @@
-"""How the state is named, and how the converter's log becomes one sentence."""
+"""How the converter's log becomes one sentence."""
 
 import pytest
 
 from keras_lm.export import ExportError, litert_writer
-
-
-def test_the_state_is_named_by_its_path(pipeline):
-    arrays = litert_writer.state_arrays(pipeline.model)
-
-    assert {name: tuple(array.shape) for name, array in arrays.items()} == {
-        "state_clock_index": (),
-        "state_clock_length": (1,),
-        "state_clock_visible": (1, 61),
-        "state_rows_0_key": (1, 2, 61, 6),
-        "state_rows_0_value": (1, 2, 61, 6),
-        "state_rows_1_key": (1, 2, 61, 6),
-        "state_rows_1_value": (1, 2, 61, 6),
-    }
 
 
 @pytest.mark.once
@@ -38,7 +24,7 @@ def test_the_converters_log_becomes_one_sentence(log, words):
     with graph.as_default(), tf.name_scope("block_1/attention"):
         tf.math.erf(tf.zeros([2]))
 
-    error = litert_writer._refusal(RuntimeError(log), graph)
+    error = litert_writer.refusal(RuntimeError(log), graph)
 
     assert isinstance(error, ExportError)
     assert words in str(error)

@@ -51,6 +51,26 @@ def test_visibility_puts_the_pieces_together():
     assert Visibility().mask(3, 5) is None
 
 
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(("queries", "keys"), [(1, 1), (5, 5), (3, 7), (7, 3)])
+def test_num_seeing_counts_the_queries_that_see_each_key(queries, keys, causal):
+    rng = np.random.default_rng(seed=0)
+    key_mask = rng.random((2, keys)) < 0.7
+    pairs = rng.random((2, 3, queries, keys)) < 0.7
+    for some, more in [(None, None), (key_mask, None), (key_mask, pairs)]:
+        visible = np.ones((2, 3, queries, keys), bool)
+        visible &= reference.causal(queries, keys) | (not causal)
+        if some is not None:
+            visible &= some[:, None, None]
+        if more is not None:
+            visible &= more
+
+        count = Visibility(some, more, causal).num_seeing(queries, keys)
+
+        count = np.broadcast_to(ops.convert_to_numpy(count), (2, 3, 1, keys))
+        assert_close(count, visible.sum(axis=2, keepdims=True))
+
+
 @pytest.mark.parametrize("dtype", ["bool", "int32", "float32"])
 def test_heads_mask_takes_ranks_2_3_and_4(dtype):
     mask = np.random.default_rng(seed=0).random((2, 7, 3, 5)) < 0.5

@@ -296,6 +296,7 @@ def test_the_description_is_readable(tmp_path):
 
     assert json.loads(text) == {
         "pipeline": "TextGenerator",
+        "has_tokenizer": True,
         "settings": {"max_new_tokens": 9},
     }
 

@@ -1,0 +1,51 @@
+"""The script that checks exports of a stream classifier, and that it can say no."""
+
+import ast
+
+import pytest
+
+from keras_lm.export import process
+from keras_lm.export.stream_classifier_kind import CHECKER, reference
+
+pytestmark = pytest.mark.once
+
+
+def check(expected, litert, tmp_path):
+    job = {**expected, "litert": str(litert.path)}
+    return process.run_checker(job, tmp_path, CHECKER)["litert"]
+
+
+def test_it_says_how_far_an_export_is(classifier, classifier_litert, tmp_path):
+    expected = reference(classifier, tmp_path)
+    first, second = expected["logits"][0], expected["logits"][1]
+    best = max(range(4), key=first.__getitem__)
+    first[best] -= 7.0  # now another label is the model's
+    second[best] += 0.25
+
+    answer = check(expected, classifier_litert, tmp_path)
+
+    assert not answer["agrees"]
+    assert not answer["equal"][0]
+    assert answer["largest_difference"] == pytest.approx(7.0, abs=1e-4)
+    assert answer["greedy_agreement"] < 1
+    assert answer["size_bytes"] == classifier_litert.size_bytes
+    assert len(answer["named"]) == len(expected["logits"])
+
+
+def test_it_imports_neither_keras_nor_keras_lm():
+    nodes = list(ast.walk(ast.parse(CHECKER.read_text("utf-8"))))
+    names = {
+        a.name for node in nodes if isinstance(node, ast.Import) for a in node.names
+    }
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert names == {
+        "ai_edge_litert.interpreter",
+        "json",
+        "numpy",
+        "pathlib",
+        "sentencepiece",
+        "sys",
+        "tensorflow",
+        "tensorflow_text",
+    }

@@ -174,41 +174,42 @@ class LocalAttention(Attention):
         """Each block of `window` queries with the blocks beside it: `(B, H, T, Dv)`."""
         size, causal = self.window, visibility.is_causal
         beside = {"before": 1, "after": 0 if causal else 1}
+        places = ops.expand_dims(ops.expand_dims(places, 1), -1)  # (B or 1, 1, T, 1)
         queries = cut_blocks(query, size)  # (N, B, H, size, D)
         keys = cut_blocks(key, size, **beside)  # (N, B, K, L, D)
         values = cut_blocks(value, size, **beside)
-        places = ops.expand_dims(ops.expand_dims(places, 1), -1)  # (B or 1, 1, T, 1)
         places = cut_blocks(places, size, **beside, fill=-1)  # (N, B or 1, 1, L, 1)
-        places = ops.transpose(places, (0, 1, 2, 4, 3))
-        mask = both(places >= self.num_global_tokens, self._band(causal))
+        per_block = [places]
         if self.num_global_tokens:
             shared = ops.cast(ops.expand_dims(chosen, 1), key.dtype)
             keys = _with_global(ops.matmul(shared, key), keys)
             values = _with_global(ops.matmul(shared, value), values)
-            seen = self._global_mask(chosen, ops.shape(queries)[0], causal)
-            seen = ops.broadcast_to(seen, (*ops.shape(mask)[:4], seen.shape[-1]))
-            mask = ops.concatenate([seen, mask], axis=-1)
-        shape = (*ops.shape(queries)[:2], *ops.shape(mask)[2:])
-        mask = ops.broadcast_to(mask, shape)  # (N, B, 1, size, g + L)
+            per_block += self._global_rows(chosen, ops.shape(queries)[0], causal)
+        lead = ops.shape(queries)[:2]
+        per_block = [ops.broadcast_to(x, (*lead, *ops.shape(x)[2:])) for x in per_block]
 
-        def attend(queries, keys, values, mask):
+        def attend(queries, keys, values, places, *global_rows):
+            is_key = ops.transpose(places >= self.num_global_tokens, (0, 1, 3, 2))
+            mask = both(is_key, self._band(causal))  # (B, 1, size, L)
+            if global_rows:
+                first, rows = global_rows
+                mask = ops.concatenate([first <= rows, mask], axis=-1)
             seen = Visibility(attention_mask=mask)
             return self._mean(queries, keys, values, seen, training)
 
         drops = bool(training) and self.dropout > 0
-        arrays = (queries, keys, values, mask)
+        arrays = (queries, keys, values, *per_block)
         context = each_block(attend, arrays, in_turn=not drops)
         return join_blocks(context, ops.shape(query)[2])
 
     def _band(self, causal):
-        """Bool `(1, 1, 1, size, L)`: the pairs of a block that are near enough."""
+        """Bool `(1, 1, size, L)`: the pairs of a block that are near enough."""
         size = self.window
         rows = ops.arange(0, size, dtype="int32")
         columns = ops.arange(0, (2 if causal else 3) * size, dtype="int32") - size
         distance = ops.expand_dims(rows, 1) - ops.expand_dims(columns, 0)
         low = 0 if causal else 1 - size
-        band = both(distance >= low, distance < size)
-        return ops.reshape(band, (1, 1, 1, *band.shape))
+        return both(distance >= low, distance < size)[None, None]
 
     def _mean(self, query, key, value, visibility, training):
         if not (training and self.dropout > 0):
@@ -222,17 +223,18 @@ class LocalAttention(Attention):
         first = ops.arange(0, self.num_global_tokens, dtype="int32")
         return ops.equal(ops.expand_dims(places, 1), ops.reshape(first, (1, -1, 1)))
 
-    def _global_mask(self, chosen, num_blocks, causal):
-        """Bool `(N, B or 1, 1, size, g)`: the global tokens that a query sees."""
-        there = ops.any(chosen, axis=-1)  # (B or 1, g)
-        rows = ops.arange(0, num_blocks * self.window, dtype="int32")
+    def _global_rows(self, chosen, num_blocks, causal):
+        """From which row on each global token is seen, and the rows of each block.
+
+        Int32 `(1, B or 1, 1, 1, g)` and `(N, 1, 1, window, 1)`.
+        """
+        num_rows = num_blocks * self.window
+        rows = ops.arange(0, num_rows, dtype="int32")
+        steps = ops.arange(0, ops.shape(chosen)[2], dtype="int32")
+        first = ops.sum(ops.where(chosen, steps if causal else 0, 0), axis=-1)
+        first = ops.where(ops.any(chosen, axis=-1), first, num_rows)  # (B or 1, g)
         rows = ops.reshape(rows, (-1, 1, 1, self.window, 1))
-        at = 0 * rows
-        if causal:
-            steps = ops.arange(0, ops.shape(chosen)[2], dtype="int32")
-            at = ops.sum(ops.where(chosen, steps, 0), axis=-1)  # (B or 1, g)
-            at = at[None, :, None, None]
-        return both(there[None, :, None, None], at <= rows)
+        return first[None, :, None, None], rows
 
     def _whole_mask(self, key, visibility):
         """Bool `(B or 1, H or 1, T, T)`: window, global tokens and masks."""

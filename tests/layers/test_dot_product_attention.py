@@ -99,7 +99,7 @@ def test_square_and_causal_equals_a_loop(path, monkeypatch):
     assert_close(context, reference.attention(QUERY, key, value, seen, 0.3)[0])
 
 
-@pytest.mark.parametrize("name", ["causal", "all"])
+@pytest.mark.parametrize("name", ["everything", "causal", "all"])
 @pytest.mark.parametrize("path", PATHS)
 def test_capped_scores_equal_a_loop(path, name, monkeypatch):
     take(path, monkeypatch)

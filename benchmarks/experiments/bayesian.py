@@ -145,11 +145,8 @@ def build_model(name):
     frames = keras.Input((NUM_FRAMES, NUM_BANDS))
     real = keras.Input((NUM_FRAMES,), dtype="bool")
     hidden = keras.layers.Dense(HIDDEN_DIM)(frames)
-    places = ops.expand_dims(ops.arange(0, NUM_FRAMES, dtype="int32"), 0)
-    positions = keras.layers.Embedding(NUM_FRAMES, HIDDEN_DIM)(
-        places + ops.zeros_like(ops.cast(real, "int32"))
-    )
-    hidden = hidden + positions
+    places = ops.cumsum(ops.ones_like(real, dtype="int32"), axis=1) - 1  # (B, 32)
+    hidden = hidden + keras.layers.Embedding(NUM_FRAMES, HIDDEN_DIM)(places)
     for _ in range(2):
         normal = keras.layers.LayerNormalization()(hidden)
         hidden = hidden + attention(name)(normal, normal, value_mask=real)

@@ -181,11 +181,14 @@ def test_in_training_too_nothing_leaks(noise, kl):
     layer = make_layer(noise=noise, kl=kl, dropout=0.3 if noise == "key" else 0.0)
     real = padding(2, 7)
 
+    @compiled
+    def run(inputs):  # the generators stay where they are: the same numbers each time
+        with keras.StatelessScope():
+            options = {"training": True, "use_causal_mask": True, "value_mask": real}
+            return layer(inputs, **options)
+
     def train(inputs):
-        if layer.dropout:
-            layer.dropout_layer.seed_generator.state.assign([3, 0])
-        options = {"training": True, "use_causal_mask": True, "value_mask": real}
-        return call(layer, inputs, **options)
+        return ops.convert_to_numpy(run(inputs))
 
     before = train(HIDDEN)
     louder = train(np.where(real[..., None], HIDDEN, HIDDEN + 100.0))
@@ -394,7 +397,7 @@ def test_fit_adds_the_divergence_to_the_loss_and_moves_sigma(kl):
 
 SIZES = {
     "vocabulary_size": 13,
-    "num_layers": 2,
+    "num_layers": 1,
     "num_heads": 3,
     "hidden_dim": 18,
     "intermediate_dim": 11,
@@ -411,7 +414,7 @@ def test_a_decoder_trains_with_it_and_decodes_as_alone():
     trained = model.fit(TOKEN_IDS, TOKEN_IDS, verbose=0).history["loss"][0]
     tested = model.evaluate(TOKEN_IDS, TOKEN_IDS, verbose=0)
 
-    assert trained > tested + 0.02  # both blocks' divergences
+    assert trained > tested + 0.02  # the divergence
     check_decoder(model, TOKEN_IDS)
 
 

@@ -12,13 +12,14 @@ class LogMelSpectrogram(keras.layers.Layer):
 
         power = |Fourier(window frame_t)|^2                     by
         mel   = power M                                         `MelSpectrogram`
-        out   = (log(mel + 1e-6) - mean) / deviation            over an example
+        out   = (log(mel / 1e-6 + 1) - mean) / deviation        over an example
 
-    Frame `t` is centred at sample `t * frame_step` (the ends are mirrored). Mean and
-    deviation are those of the example's own real frames, so loudness and microphone
-    cancel, and no example depends on the others: `keras.layers.MelSpectrogram` with
-    `power_to_db=True`, which this layer avoids, cuts at a distance from the loudest of
-    the whole batch. Computed in float32 whatever the policy.
+    The 1e-6 keeps silence finite, and its logarithm exactly 0. Frame `t` is centred at
+    sample `t * frame_step` (the ends are mirrored). Mean and deviation are those of the
+    example's own real frames, so loudness and microphone cancel, and no example depends
+    on the others: `keras.layers.MelSpectrogram` with `power_to_db=True`, which this
+    layer avoids, cuts at a distance from the loudest of the whole batch. Computed in
+    float32 whatever the policy.
 
     Shapes: `B` batch, `N` samples, `T` frames, `F` mel bands.
 
@@ -91,7 +92,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         # A frame more than steps: the last one is centred at the end.
         to_end = ops.concatenate([sample_mask, sample_mask[:, -1:]], axis=1)
         real = to_end[:, :: self.frame_step]  # (B, T)
-        log_mel = ops.log(energy[:, : ops.shape(real)[1]] + SILENCE)
+        log_mel = ops.log(energy[:, : ops.shape(real)[1]] / SILENCE + 1.0)
         return self._standardise(log_mel, real), real
 
     def get_config(self):

@@ -6,13 +6,17 @@
 # - **Read first** `01_self_attention.py`.
 # - **Data** scikit-learn's handwritten digits, 8 x 8 pixels, inside its package; nothing
 #   to fetch. 8 and 9 are kept from the models.
-# - **Cost** COST
-# - **Result** RESULT
+# - **Cost** 295 s, 1.5 GiB on 2 CPU cores (`jax`, Keras 3.15), with other work on the
+#   machine all the time.
+# - **Result** over five shifts, 3 seeds: ECE 0.384 with 16 draws, 0.438 without them,
+#   0.437 for plain attention; accuracy 0.358, 0.359, 0.380. Mutual information is 3.3
+#   times as high on unseen classes as on known ones, but finds them no better.
 # - **Paper** Fan et al., 2020, https://arxiv.org/abs/2010.10604
 #
 # The one new idea: the weights of attention are random, and how random is learnt. Ask the
 # model several times: where the answers agree it is sure; where they differ it has not
-# learnt what to look at. That is doubt of another kind than an image which is ambiguous.
+# learnt what to look at, which is another doubt than that about an ambiguous image. It
+# helps somewhat and does not do what is often said of it; the numbers below say both.
 
 # %% Settings: everything you may want to change
 import os
@@ -25,12 +29,12 @@ NUM_HELD_OUT = 100 if QUICK else None  # None: all others
 UNSEEN = (8, 9)  # classes that training leaves out
 ANGLES = (15, 30, 45)  # degrees
 NOISE_STD = 0.3  # pixels lie between 0 and 1
-NUM_LAYERS, NUM_HEADS = 2, 4
+NUM_LAYERS, NUM_HEADS = 1 if QUICK else 2, 4
 HIDDEN_DIM, INTERMEDIATE_DIM = 64, 128
 BATCH_SIZE = 32
-EPOCHS = 1 if QUICK else 30
+EPOCHS = 1 if QUICK else 25
 LEARNING_RATE = 1e-3
-NUM_SAMPLES = 4 if QUICK else 16  # draws for each prediction
+NUM_SAMPLES = 3 if QUICK else 16  # draws for each prediction
 DECODER_STEPS = 4 if QUICK else 150
 os.environ.setdefault("KERAS_BACKEND", "jax")  # or "tensorflow", "torch"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more
@@ -239,8 +243,6 @@ KINDS = {
     "plain": keras_lm.layers.MultiHeadAttention,
     "Bayesian": keras_lm.layers.BayesianAttention,
 }
-for name, kind in KINDS.items():
-    print(f"{name:9} {build_model(kind, SEED).count_params():,} parameters")
 
 # %% [markdown]
 # ## Train
@@ -248,9 +250,9 @@ for name, kind in KINDS.items():
 # Both models, once for each seed. `keras_lm.training.predict_mc` asks the Bayesian one
 # `NUM_SAMPLES` times and gives the mean of the probabilities with two doubts:
 #
-#     total entropy       of that mean: all doubt
-#     mutual information  total entropy minus the mean entropy of the single answers:
-#                         how far the answers differ, the doubt of the model
+# - total entropy, of that mean: all doubt;
+# - mutual information, total entropy minus the mean entropy of the single answers: how
+#   far the answers differ, the doubt of the model.
 #
 # A third row is the same Bayesian model asked once, without draws: what an export does.
 
@@ -266,7 +268,7 @@ class Prediction(NamedTuple):
 
 def ask_once(model, inputs):
     """What `model.predict` says; nothing is drawn, so nothing can differ."""
-    logits = model.predict(inputs, batch_size=256, verbose=0).astype("float64")
+    logits = model.predict(inputs, batch_size=1000, verbose=0).astype("float64")
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     p = powers / powers.sum(axis=-1, keepdims=True)
     entropy = -(p * np.log(p + 1e-300)).sum(axis=-1)
@@ -276,7 +278,7 @@ def ask_once(model, inputs):
 def ask_often(model, inputs):
     """The mean over draws of the weights of attention."""
     found = keras_lm.training.predict_mc(
-        model, inputs, NUM_SAMPLES, batch_size=256, seed=SEED
+        model, inputs, NUM_SAMPLES, batch_size=1000, seed=SEED
     )
     return Prediction(
         found.probabilities, found.total_entropy, found.mutual_information
@@ -301,14 +303,15 @@ for seed in SEEDS:
         model = build_model(KINDS[kind], seed)
         fitting = {"batch_size": BATCH_SIZE, "epochs": EPOCHS, "verbose": 0}
         losses = model.fit(*train, **fitting).history["loss"]
-        note(PLAIN if kind == "plain" else ONCE, ask_once(model, everything))
+        once = ask_once(model, everything)
+        note(PLAIN if kind == "plain" else ONCE, once)
         if kind == "Bayesian":
-            before = ask_once(model, everything[:50]).probabilities
             note(OFTEN, ask_often(model, everything))
-            after = ask_once(model, everything[:50]).probabilities
-            assert np.array_equal(before, after)  # no draw is left behind
+            after = ask_once(model, everything)
+            assert np.array_equal(once[0], after[0])  # no draw is left behind
         seconds = time.perf_counter() - began_s
-        print(f"seed {seed} {kind:9} loss {losses[-1]:.3f}, {seconds:.0f} s")
+        print(f"seed {seed} {kind:9} loss {losses[-1]:.3f}", end=", ")
+        print(f"{model.count_params():,} parameters, {seconds:.0f} s")
 
 
 # %% [markdown]
@@ -343,17 +346,17 @@ for place, title in enumerate(("accuracy", "NLL", "ECE")):
         print(f"  {name:18}", *(f"{mean:10.3f}" for mean in means))
 
 
-def over_turned(name):
-    """Accuracy, NLL and ECE over all angles, `(seeds, 3)`."""
-    return np.mean([measured[name][question] for question in TURNED], axis=0)
+def over_shifts(name, shifts):
+    """Accuracy, NLL and ECE over some shifts, `(seeds, 3)`."""
+    return np.mean([measured[name][shift] for shift in shifts], axis=0)
 
 
-for name in measured:
-    accuracy, nll, ece = over_turned(name).mean(axis=0)
-    each = over_turned(name)[:, 2].round(3)
-    print(
-        f"turned, {name:18} accuracy {accuracy:.3f}, NLL {nll:.2f}, ECE {ece:.3f}", each
-    )
+SHIFTS = [*TURNED, "noise", "moved"]
+for title, shifts in (("turned", TURNED), ("all shifts", SHIFTS)):
+    for name in measured:
+        accuracy, nll, ece = over_shifts(name, shifts).mean(axis=0)
+        print(f"{title:10} {name:18} accuracy {accuracy:.3f}, NLL {nll:.2f}", end=", ")
+        print(f"ECE {ece:.3f}, each seed {over_shifts(name, shifts)[:, 2]}")
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 STYLES = {PLAIN: "o-", ONCE: "x:", OFTEN: "s--"}
@@ -373,14 +376,25 @@ axes[0].legend(loc="upper left")
 figure.savefig(PICTURES / "04_shift.png", dpi=120)
 
 if not QUICK:
-    plain_turned, often_turned = (over_turned(n).mean(axis=0) for n in (PLAIN, OFTEN))
-    assert often_turned[2] < 0.9 * plain_turned[2]
-    assert often_turned[1] < plain_turned[1]
-    assert measured[OFTEN]["noise"][:, 2].mean() < measured[PLAIN]["noise"][:, 2].mean()
+    for shift in SHIFTS:  # drawing helps the model that was trained with draws
+        _, once_nll, once_ece = measured[ONCE][shift].mean(axis=0)
+        _, often_nll, often_ece = measured[OFTEN][shift].mean(axis=0)
+        assert often_nll < once_nll and often_ece < once_ece
+    over_all = {name: over_shifts(name, SHIFTS).mean(axis=0) for name in measured}
+    assert over_all[OFTEN][2] < over_all[PLAIN][2]
     assert min(rows["upright"][:, 0].mean() for rows in measured.values()) > 0.85
 
 # %% [markdown]
-# SHIFT
+# In `04_shift.png` see every line climb steeply: no model here knows that an image is
+# turned. The dashed line lies below the dotted one everywhere, so drawing helps the model
+# that was trained with draws. Against plain attention its ECE is lower in the mean for
+# each shift, but the shaded ranges of the seeds overlap, its NLL at 30 degrees is higher
+# (3.54 and 3.38 nats), and it is less often right (upright 91.9 % and 94.2 %).
+#
+# The first draft of this page promised an ECE at most 0.9 of plain attention's on turned
+# images, after 0.78 with seeds 0 to 2, another split and 30 epochs. On these seeds it is 0.92: no
+# such promise is made. Nor is one for upright images: 0.015 and 0.026 are too close
+# together.
 #
 # ### Reliability
 #
@@ -410,7 +424,10 @@ axes[0].legend(loc="upper left")
 figure.savefig(PICTURES / "04_reliability.png", dpi=120)
 
 # %% [markdown]
-# RELIABILITY
+# In `04_reliability.png` see, on the right, both lines far below the diagonal and on top of
+# each other: what is 97 % sure is right in fewer than half of the cases, by either
+# model. The Bayesian ECE is lower because so much confidence is rarer, not because it is
+# worth more.
 #
 # ## Use it
 #
@@ -451,7 +468,8 @@ rise = {
     / doubts(OFTEN, "upright", "mutual_information")
     for question in questions
 }
-print("mutual information, upright = 1:", {q: round(r, 1) for q, r in rise.items()})
+print("mutual information over that of upright images:", end=" ")
+print(", ".join(f"{question} {ratio:.1f}" for question, ratio in rise.items()))
 
 figure, axes = plt.subplots(
     1, 3, figsize=(11, 4), layout="constrained", sharex=True, sharey=True
@@ -480,7 +498,11 @@ if not QUICK:
     assert detection(OFTEN, "mutual_information") < by_entropy + 0.02
 
 # %% [markdown]
-# DOUBT
+# In `04_doubt.png` see the cloud move up and right from the first panel to the others, and
+# stay far below the grey line, where all doubt would be the model's own. Both doubts rise
+# together, so mutual information separates nothing that entropy does not: AUROC 0.814
+# and 0.821 for unseen classes, and 0.853 for the entropy of plain attention. Doubt three
+# times as high is no detector.
 
 # %%
 chosen = [("upright", 0), ("upright", 1), ("turned 30", 0), ("turned 30", 1)]
@@ -504,7 +526,10 @@ axes[1, 0].set_ylabel("probability")
 figure.savefig(PICTURES / "04_images.png", dpi=120)
 
 # %% [markdown]
-# IMAGES
+# In `04_images.png` (green: the right class) see the odd 2 mistaken for a 3 with doubt of
+# which little is the model's; the 0 recognised even when turned; the turned 2, with most
+# doubt of both kinds; and two 8s, where the answer cannot be right: one is called a 5
+# with 0.26 nats of the model's doubt, the other split between 3 and 5 with only 0.09.
 #
 # ## Export and check that it still agrees
 #
@@ -602,20 +627,18 @@ decoder.fit(
     verbose=0,
 )
 generator = keras_lm.pipelines.TextGenerator(decoder, tokenizer, max_new_tokens=6)
-print("two three ->", repr(generator(["two three"])[0]))
-
-reports = [
-    keras_lm.export.export_saved_model(generator, SAVED_MODELS / "tutorial_bayesian")
-]
 if not QUICK:
-    reports.append(
-        keras_lm.export.export_litert(
-            generator, SAVED_MODELS / "tutorial_bayesian.tflite", overwrite=True
-        )
+    print("two three ->", repr(generator(["two three"])[0]))
+    saved_model = keras_lm.export.export_saved_model(
+        generator, SAVED_MODELS / "tutorial_bayesian"
     )
-for report in reports:
-    print(report)
-    assert report.agrees
+    litert = keras_lm.export.export_litert(
+        generator, SAVED_MODELS / "tutorial_bayesian.tflite", overwrite=True
+    )
+    for report in (saved_model, litert):
+        print(report)
+        assert report.agrees
+    assert generator(["two three"])[0].startswith(" four five")
 
 used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 memory = max(usage.ru_maxrss for usage in used) / 2**20
@@ -623,9 +646,6 @@ processor_s = sum(usage.ru_utime + usage.ru_stime for usage in used)
 elapsed_s = time.perf_counter() - START_S
 print(f"all of it on {keras.backend.backend()}: {elapsed_s:.0f} s", end=", ")
 print(f"{processor_s:.0f} s of processor time, largest process {memory:.1f} GiB")
-
-if not QUICK:
-    assert generator(["two three"])[0].startswith(" four five")
 
 # %% [markdown]
 # ## What to try next

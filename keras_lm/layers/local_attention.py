@@ -125,9 +125,10 @@ class LocalAttention(Attention):
         heads, dtype = self.num_key_value_heads, self.compute_dtype
         widths = {"key": self.key_dim, "value": self.value_dim}
         state = start_ring(batch_size, heads, self.window, widths, dtype)
-        for name, width in widths.items():
-            shape = (batch_size, heads, self.num_global_tokens, width)
-            state[f"global_{name}"] = ops.zeros(shape, dtype)
+        if self.num_global_tokens:  # LiteRT's XNNPACK refuses arrays of no elements
+            for name, width in widths.items():
+                shape = (batch_size, heads, self.num_global_tokens, width)
+                state[f"global_{name}"] = ops.zeros(shape, dtype)
         return state
 
     def step(self, query, state, now):
@@ -138,17 +139,19 @@ class LocalAttention(Attention):
         places = now.position_ids
         if now.padding_mask is not None:
             places = ops.where(now.padding_mask, places, -1)
-        chosen = ops.cast(ops.expand_dims(self._chosen(places), 1), k.dtype)
-        new = {
-            "global_key": state["global_key"] + ops.matmul(chosen, k),
-            "global_value": state["global_value"] + ops.matmul(chosen, v),
-            **write_ring(state, {"key": k, "value": v}, places, now.index),
-        }
+        new = write_ring(state, {"key": k, "value": v}, places, now.index)
         near, mask = self._step_mask(state, places, now)
+        keys, values = [near["key"], k], [near["value"], v]
+        if self.num_global_tokens:
+            chosen = ops.cast(ops.expand_dims(self._chosen(places), 1), k.dtype)
+            new["global_key"] = state["global_key"] + ops.matmul(chosen, k)
+            new["global_value"] = state["global_value"] + ops.matmul(chosen, v)
+            keys.insert(0, new["global_key"])
+            values.insert(0, new["global_value"])
         context = self._mean(
             q,
-            ops.concatenate([new["global_key"], near["key"], k], axis=2),
-            ops.concatenate([new["global_value"], near["value"], v], axis=2),
+            ops.concatenate(keys, axis=2),
+            ops.concatenate(values, axis=2),
             Visibility(attention_mask=mask),
             training=False,
         )
@@ -164,10 +167,11 @@ class LocalAttention(Attention):
         is_near = both(distance >= 0, distance < self.window)  # (n, W + n)
         is_key = all_places >= self.num_global_tokens  # (B, W + n)
         mask = both(ops.expand_dims(is_near, 0), ops.expand_dims(is_key, 1))
-        first = ops.arange(0, self.num_global_tokens, dtype="int32")
-        rows = ops.expand_dims(now.position_ids, -1)  # (B, n, 1)
-        is_global = ops.reshape(first, (1, 1, -1)) <= rows  # (B, n, g)
-        mask = ops.concatenate([is_global, mask], axis=-1)
+        if self.num_global_tokens:
+            first = ops.arange(0, self.num_global_tokens, dtype="int32")
+            rows = ops.expand_dims(now.position_ids, -1)  # (B, n, 1)
+            is_global = ops.reshape(first, (1, 1, -1)) <= rows  # (B, n, g)
+            mask = ops.concatenate([is_global, mask], axis=-1)
         return near, ops.expand_dims(mask, 1)  # (B, 1, n, g + W + n)
 
     def _near(self, query, key, value, places, chosen, visibility, training):

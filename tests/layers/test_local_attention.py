@@ -161,9 +161,19 @@ def test_the_state_does_not_grow_with_the_text():
     assert short["key"].shape[2] == 5
 
 
-@pytest.mark.parametrize("piece", [1, 4, 17])
-def test_a_text_many_times_the_window_is_decoded_as_at_once(piece):
-    local, _ = pair_of_layers(5, 2, rotary_wavelength=100.0)
+@pytest.mark.once
+def test_no_array_of_the_state_is_empty():
+    for num_global_tokens in (0, 2):
+        local, _ = pair_of_layers(5, num_global_tokens)
+        state = local.initial_state(3, 10)
+        assert all(0 not in array.shape for array in state.values())
+
+
+@pytest.mark.parametrize(
+    ("piece", "num_global_tokens"), [(1, 2), (4, 0), (4, 2), (17, 2)]
+)
+def test_a_text_many_times_the_window_is_decoded_as_at_once(piece, num_global_tokens):
+    local, _ = pair_of_layers(5, num_global_tokens, rotary_wavelength=100.0)
     hidden = rng.normal(size=(2, 34, 6)).astype("float32")
     clock, state = start_clock(2, 34), local.initial_state(2, 34)
     outputs = []

@@ -52,6 +52,8 @@ def _numbers(array):
 
 # Set by the exporter: a SavedModel must do without XLA, which a server may not have.
 STOCK_OPS_ONLY = False
+# Set by the other: LiteRT's converter does not lower every list of tensors.
+NO_TENSOR_LISTS = False
 
 
 def write_slots(buffer, update, index, axis):
@@ -214,16 +216,27 @@ def _lstm_forward(gates, kernel, hidden, cell, masks):
     """Hidden states and cells of all steps, `(T, B, U)`."""
     num_steps = tf.shape(gates)[0]
 
+    def write(steps, new, turn):
+        if NO_TENSOR_LISTS:
+            return write_slots(steps, tf.expand_dims(new, 0), turn, axis=0)
+        return steps.write(turn, new)
+
     def step(turn, hidden, cell, hiddens, cells):
         sums = tf.gather(gates, turn) + tf.matmul(hidden, kernel)
         seen = (tf.gather(mask, turn) for mask in masks)
         hidden, cell = lstm_step(sums, hidden, cell, *seen)
-        hiddens, cells = hiddens.write(turn, hidden), cells.write(turn, cell)
+        hiddens, cells = write(hiddens, hidden, turn), write(cells, cell, turn)
         return turn + 1, hidden, cell, hiddens, cells
 
-    written = (_steps_like(hidden, num_steps), _steps_like(cell, num_steps))
+    if NO_TENSOR_LISTS:
+        shape = tf.concat([[num_steps], tf.shape(hidden)], 0)
+        written = (tf.zeros(shape, hidden.dtype), tf.zeros(shape, cell.dtype))
+    else:
+        written = (_steps_like(hidden, num_steps), _steps_like(cell, num_steps))
     loop = (tf.constant(0), hidden, cell, *written)
     found = tf.while_loop(lambda turn, *_: turn < num_steps, step, loop)
+    if NO_TENSOR_LISTS:
+        return found[3], found[4]
     return found[3].stack(), found[4].stack()
 
 

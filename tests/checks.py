@@ -2,7 +2,9 @@
 
 import functools
 import tempfile
+import weakref
 
+import hypothesis
 import keras
 import numpy as np
 from keras import ops
@@ -13,6 +15,8 @@ from keras_lm.layers import advance_clock, start_clock
 JIT = keras.backend.backend() != "torch"
 # How far mixed precision may be from float32, relative to the largest output.
 MIXED = {"mixed_float16": 5e-3, "mixed_bfloat16": 4e-2}
+# Calls that JAX has compiled, by layer.
+_COMPILED = weakref.WeakKeyDictionary()
 
 
 def assert_close(actual, expected, tolerance=1e-5):
@@ -97,15 +101,16 @@ def check_leakage(layer, hidden):
     rows = real[..., None]
     louder = np.where(rows, hidden, hidden + 100.0)
     for causal in (False, True):
-        options = {"value_mask": real, "use_causal_mask": causal}
-        before = ops.convert_to_numpy(layer(hidden, hidden, **options))
-        after = ops.convert_to_numpy(layer(louder, louder, **options))
+        call = compiled(layer, use_causal_mask=causal)
+        before = ops.convert_to_numpy(call(hidden, hidden, value_mask=real))
+        after = ops.convert_to_numpy(call(louder, louder, value_mask=real))
         np.testing.assert_allclose(after * rows, before * rows, atol=1e-6)
-    before = ops.convert_to_numpy(layer(hidden, hidden, use_causal_mask=True))
+    call = compiled(layer, use_causal_mask=True)
+    before = ops.convert_to_numpy(call(hidden, hidden))
     for place in range(1, hidden.shape[1]):
         later = hidden.copy()
         later[:, place:] += 100.0
-        after = ops.convert_to_numpy(layer(later, later, use_causal_mask=True))
+        after = ops.convert_to_numpy(call(later, later))
         np.testing.assert_allclose(after[:, :place], before[:, :place], atol=1e-6)
 
 
@@ -114,8 +119,9 @@ def check_weights(layer, hidden):
     blind = padding(*hidden.shape[:2])
     blind[1] = False
     for real, causal in [(None, False), (None, True), (blind, False), (blind, True)]:
-        options = {"value_mask": real, "use_causal_mask": causal}
-        output, weights = layer(hidden, hidden, return_attention_scores=True, **options)
+        options = {"use_causal_mask": causal}
+        call = compiled(layer, return_attention_scores=True, **options)
+        output, weights = call(hidden, hidden, value_mask=real)
         weights = ops.convert_to_numpy(weights)
         assert np.all(weights >= 0)
         sums = np.sum(weights, axis=-1)
@@ -124,7 +130,8 @@ def check_weights(layer, hidden):
             sees = np.cumsum(real, axis=1) > 0 if causal else real.any(1, keepdims=True)
         sees = np.broadcast_to(np.expand_dims(sees, 1), sums.shape)
         np.testing.assert_allclose(sums, sees, atol=1e-5)
-        assert_close(layer(hidden, hidden, **options), output)
+        without = compiled(layer, **options)(hidden, hidden, value_mask=real)
+        assert_close(without, output)
         if real is not None:
             assert np.all(weights * ~real[:, None, None, :] == 0)
             assert_close(output[1], np.zeros(hidden.shape[1:]), tolerance=0)
@@ -135,10 +142,10 @@ def check_query_mask(layer, hidden):
     real = padding(*hidden.shape[:2])
     rows = real[..., None]
 
-    masked = layer(hidden, hidden, query_mask=real)
+    masked = compiled(layer)(hidden, hidden, query_mask=real)
 
     assert np.all(ops.convert_to_numpy(masked) * ~rows == 0)
-    whole = ops.convert_to_numpy(layer(hidden, hidden))
+    whole = ops.convert_to_numpy(compiled(layer)(hidden, hidden))
     assert_close(masked, whole * rows)
 
 
@@ -152,7 +159,8 @@ def check_decoding(layer, hidden):
 
     step = compiled(advance)
     for real in (None, padding(batch, length), padding(batch, length, left=True)):
-        whole = layer(hidden, hidden, value_mask=real, use_causal_mask=True)
+        call = compiled(layer, use_causal_mask=True)
+        whole = call(hidden, hidden, value_mask=real)
         whole = ops.convert_to_numpy(whole)
         rows = 1.0 if real is None else real[..., None]
         for piece in (1, 3):
@@ -250,13 +258,35 @@ def padding(batch, length, left=False):
 
 
 def compiled(function, **options):
-    """`function` with these options; on JAX as one, where op by op takes seconds."""
-    function = functools.partial(function, **options)
+    """`function` with these options; on JAX as one, where op by op takes seconds.
+
+    A layer that is built compiles once for the same options (numbers, strings, bools),
+    whatever becomes of its weights.
+    """
     if keras.backend.backend() != "jax":
-        return function
+        return functools.partial(function, **options)
     import jax
 
-    return jax.jit(function)
+    if not (isinstance(function, keras.Layer) and function.built):
+        return jax.jit(functools.partial(function, **options))
+    calls, key = _COMPILED.setdefault(function, {}), tuple(sorted(options.items()))
+    if key not in calls:
+        calls[key] = jax.jit(functools.partial(function.stateless_call, **options))
+    call = calls[key]
+
+    def call_with_weights(*args, **kwargs):
+        trained = [variable.value for variable in function.trainable_variables]
+        others = [variable.value for variable in function.non_trainable_variables]
+        return call(trained, others, *args, **kwargs)[0]
+
+    return call_with_weights
+
+
+def examples(count):
+    """Settings of hypothesis; on JAX, which compiles each example, a third as many."""
+    if keras.backend.backend() == "jax":
+        count = -(-count // 3)
+    return hypothesis.settings(max_examples=count)
 
 
 def gradients(function, arrays):

@@ -258,3 +258,46 @@ def below(weights, prefix):
         for name, array in weights.items()
         if name.startswith(prefix)
     }
+
+
+def lstm(
+    inputs,
+    kernel,
+    recurrent_kernel,
+    bias,
+    real,
+    hidden,
+    cell,
+    reverse=False,
+):
+    """A long short-term memory, a step of a row at a time.
+
+    Args:
+        inputs: `(B, T, D)`.
+        kernel: `(D, 4U)`; gates in the order input, forget, candidate, output.
+        recurrent_kernel: `(U, 4U)`.
+        bias: `(4U,)`.
+        real: bool `(B, T)`.
+        hidden: `(B, U)`.
+        cell: `(B, U)`.
+        reverse: bool.
+
+    Returns:
+        `(outputs, hidden, cell)`: `(B, T, U)`, `(B, U)` and `(B, U)`.
+    """
+    hidden, cell = hidden.astype("float64"), cell.astype("float64")
+    batch, steps, _ = inputs.shape
+    outputs = np.zeros((batch, steps, hidden.shape[1]))
+    for b in range(batch):
+        for t in range(steps)[::-1] if reverse else range(steps):
+            if real[b, t]:
+                sums = inputs[b, t] @ kernel + hidden[b] @ recurrent_kernel + bias
+                i, f, g, o = np.split(sums, 4)
+                cell[b] = _sigmoid(f) * cell[b] + _sigmoid(i) * np.tanh(g)
+                hidden[b] = _sigmoid(o) * np.tanh(cell[b])
+            outputs[b, t] = hidden[b]
+    return outputs, hidden, cell
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))

@@ -77,6 +77,16 @@ def padded(**attentions):
     return keras.Model({"hidden": hidden, "mask": mask}, outputs)
 
 
+def recurrent(forward, backward):
+    """A model of two recurrent layers, the second from the state of the first on."""
+    hidden = keras.Input((None, WIDTH), name="hidden")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    outputs, state = forward(hidden, padding_mask=mask)
+    back, end = backward(hidden, padding_mask=mask, state=state)
+    found = {"forward": outputs, "backward": back, "end": end["cell"]}
+    return keras.Model({"hidden": hidden, "mask": mask}, found)
+
+
 GROUPED = {"num_heads": 4, "key_dim": 2, "num_key_value_heads": 2}
 GROUPED_ROTARY = {**GROUPED, "rotary_wavelength": 100.0}
 # A new layer is one more line. The models' inputs and outputs are dictionaries; inputs
@@ -109,6 +119,7 @@ MODELS = {
         monotonic=layers.LuongAttention(local="monotonic", window=2),
         predictive=layers.LuongAttention(local="predictive", window=2),
     ),
+    "lstm": lambda: recurrent(layers.LSTM(5), layers.LSTM(5, reverse=True)),
     "padded": lambda: padded(
         pooling=layers.AttentionPooling(num_heads=2, units=4),
         dynamic=layers.DynamicConvolution(3, kernel_size=3),

@@ -116,3 +116,24 @@ def search(model, begin, advance, end):
         and another `num_slots` compile anew.
     """
     return chosen().Search(model, begin, advance, end)
+
+
+def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
+    """A long short-term memory over a sequence, as fast as the backend can.
+
+    Shapes: `B` batch, `T` steps, `D` width of the input, `U` units.
+
+    Args:
+        inputs: float `(B, T, D)`.
+        kernel: float `(D, 4U)`; gates in the order input, forget, candidate, output.
+        recurrent_kernel: float `(U, 4U)`.
+        bias: float `(4U,)`.
+        mask: bool `(B, T)` or `None`. `False` leaves the state as it was.
+        hidden: float `(B, U)`, before the first step.
+        cell: float `(B, U)`.
+
+    Returns:
+        `(outputs, hidden, cell)`: float `(B, T, U)`, the hidden state after each step,
+        and the state after the last.
+    """
+    return chosen().lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell)

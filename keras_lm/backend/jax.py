@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
+from keras_lm.backend.lstm_steps import lstm_slopes, lstm_step, lstm_step_back
+
 
 def fused_attention(query, key, value, mask, is_causal, scale):
     """Keras' own call on an accelerator; XLA has no kernel on processors."""
@@ -142,3 +144,57 @@ def gumbel(seed, step):
         return jax.random.gumbel(key, shape)
 
     return noise
+
+
+def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
+    """`lax.scan`, whose gradient is another; all else is done at once."""
+    gates = inputs.swapaxes(0, 1) @ kernel + bias  # (T, B, 4U)
+    masks = () if mask is None else (mask.T[:, :, None],)
+    hiddens, cell = _recurrence(gates, recurrent_kernel, hidden, cell, masks)
+    return hiddens.swapaxes(0, 1), hiddens[-1], cell
+
+
+# Left to JAX, the gradient would add up that of the kernel step by step.
+@jax.custom_vjp
+def _recurrence(gates, kernel, hidden, cell, masks):
+    """Hidden states of all steps, `(T, B, U)`, and the last cell."""
+
+    def step(state, given):
+        sums, *seen = given
+        state = lstm_step(sums + state[0] @ kernel, *state, *seen)
+        return state, state[0]
+
+    (_, cell), hiddens = lax.scan(step, (hidden, cell), (gates, *masks))
+    return hiddens, cell
+
+
+def _recurrence_forward(gates, kernel, hidden, cell, masks):
+    def step(state, given):
+        sums, *seen = given
+        state = lstm_step(sums + state[0] @ kernel, *state, *seen)
+        return state, state
+
+    _, (hiddens, cells) = lax.scan(step, (hidden, cell), (gates, *masks))
+    every = jnp.concatenate([cell[None], cells])
+    return (hiddens, every[-1]), (gates, kernel, hidden, masks, hiddens, every)
+
+
+def _recurrence_back(kept, gradients):
+    gates, kernel, hidden, masks, hiddens, cells = kept
+    to_hiddens, to_cell = gradients
+    earlier = jnp.concatenate([hidden[None], hiddens])[:-1]
+    slopes = lstm_slopes(gates + earlier @ kernel, cells[:-1], cells[1:], *masks)
+
+    def step(state, given):
+        slopes, to_output, *seen = given
+        to_gates, *state = lstm_step_back(slopes, kernel.T, to_output, *state, *seen)
+        return tuple(state), to_gates
+
+    start = (jnp.zeros_like(hidden), to_cell)
+    given = (slopes, to_hiddens, *masks)
+    (to_hidden, to_cell), to_gates = lax.scan(step, start, given, reverse=True)
+    to_kernel = jnp.tensordot(earlier, to_gates, ((0, 1), (0, 1)))
+    return to_gates, to_kernel, to_hidden, to_cell, None
+
+
+_recurrence.defvjp(_recurrence_forward, _recurrence_back)

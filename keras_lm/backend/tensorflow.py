@@ -6,6 +6,8 @@ import weakref
 import keras
 import tensorflow as tf
 
+from keras_lm.backend.lstm_steps import lstm_slopes, lstm_step, lstm_step_back
+
 
 def fused_attention(query, key, value, mask, is_causal, scale):
     """TensorFlow has no fused attention kernel."""
@@ -50,6 +52,8 @@ def _numbers(array):
 
 # Set by the exporter: a SavedModel must do without XLA, which a server may not have.
 STOCK_OPS_ONLY = False
+# Set by the other: LiteRT's converter does not lower every list of tensors.
+NO_TENSOR_LISTS = False
 
 
 def write_slots(buffer, update, index, axis):
@@ -185,3 +189,88 @@ def gumbel(seed, step):
 
 def _set_row(array, index, row):
     return tf.tensor_scatter_nd_update(array, [[index]], [row])
+
+
+def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
+    """A loop over the steps, whose gradient is another; all else is done at once."""
+    # Handed on as it is, a variable would be one that the gradient must know of.
+    recurrent_kernel = tf.convert_to_tensor(recurrent_kernel)
+    gates = tf.transpose(inputs, (1, 0, 2)) @ kernel + bias  # (T, B, 4U)
+    masks = () if mask is None else (tf.expand_dims(tf.transpose(mask), 2),)
+
+    # Left to TensorFlow, the gradient would add up that of the kernel step by step.
+    @tf.custom_gradient
+    def run(*given):
+        hiddens, cells = _lstm_forward(*given, masks)
+
+        def back(to_hiddens, to_cells):
+            return _lstm_back(given, masks, (hiddens, cells), (to_hiddens, to_cells))
+
+        return (hiddens, cells), back
+
+    hiddens, cells = run(gates, recurrent_kernel, hidden, cell)
+    return tf.transpose(hiddens, (1, 0, 2)), hiddens[-1], cells[-1]
+
+
+def _lstm_forward(gates, kernel, hidden, cell, masks):
+    """Hidden states and cells of all steps, `(T, B, U)`."""
+    num_steps = tf.shape(gates)[0]
+
+    def write(steps, new, turn):
+        if NO_TENSOR_LISTS:
+            return write_slots(steps, tf.expand_dims(new, 0), turn, axis=0)
+        return steps.write(turn, new)
+
+    def step(turn, hidden, cell, hiddens, cells):
+        sums = tf.gather(gates, turn) + tf.matmul(hidden, kernel)
+        seen = (tf.gather(mask, turn) for mask in masks)
+        hidden, cell = lstm_step(sums, hidden, cell, *seen)
+        hiddens, cells = write(hiddens, hidden, turn), write(cells, cell, turn)
+        return turn + 1, hidden, cell, hiddens, cells
+
+    if NO_TENSOR_LISTS:
+        shape = tf.concat([[num_steps], tf.shape(hidden)], 0)
+        written = (tf.zeros(shape, hidden.dtype), tf.zeros(shape, cell.dtype))
+    else:
+        written = (_steps_like(hidden, num_steps), _steps_like(cell, num_steps))
+    loop = (tf.constant(0), hidden, cell, *written)
+    found = tf.while_loop(lambda turn, *_: turn < num_steps, step, loop)
+    if NO_TENSOR_LISTS:
+        return found[3], found[4]
+    return found[3].stack(), found[4].stack()
+
+
+def _lstm_back(given, masks, found, gradients):
+    """The gradients of what `_lstm_forward` was given."""
+    gates, kernel, hidden, cell = given
+    hiddens, cells = found
+    to_hiddens, to_cells = gradients
+    num_steps = tf.shape(gates)[0]
+    earlier = tf.concat([tf.expand_dims(hidden, 0), hiddens], 0)[:-1]
+    before = tf.concat([tf.expand_dims(cell, 0), cells], 0)[:-1]
+    slopes = lstm_slopes(gates + earlier @ kernel, before, cells, *masks)
+    turned = tf.transpose(kernel)
+
+    def step(turn, to_hidden, to_cell, to_gates):
+        here = [tf.gather(slope, turn) for slope in slopes]
+        moved, to_hidden, to_cell = lstm_step_back(
+            here,
+            turned,
+            tf.gather(to_hiddens, turn),
+            to_hidden,
+            to_cell + tf.gather(to_cells, turn),
+            *(tf.gather(mask, turn) for mask in masks),
+        )
+        return turn - 1, to_hidden, to_cell, to_gates.write(turn, moved)
+
+    written = _steps_like(gates[0], num_steps)
+    loop = (num_steps - 1, tf.zeros_like(hidden), tf.zeros_like(cell), written)
+    found = tf.while_loop(lambda turn, *_: turn >= 0, step, loop)
+    to_gates = found[3].stack()
+    to_kernel = tf.tensordot(earlier, to_gates, [[0, 1], [0, 1]])
+    return to_gates, to_kernel, found[1], found[2]
+
+
+def _steps_like(array, num_steps):
+    """Room for such an array for each step."""
+    return tf.TensorArray(array.dtype, num_steps, element_shape=array.shape)

@@ -116,3 +116,37 @@ def gumbel(seed, step):
         return -exponential.exponential_(generator=generator).log()
 
     return noise
+
+
+def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
+    """PyTorch's fused kernel; padding is moved behind the real steps and back."""
+    if mask is None:
+        return _fused_lstm(inputs, kernel, recurrent_kernel, bias, hidden, cell)
+    order = torch.argsort(mask.logical_not().byte(), dim=1, stable=True)  # real first
+    inputs = torch.cat([inputs, mask.logical_not().unsqueeze(2).to(inputs.dtype)], 2)
+    inputs = inputs.gather(1, order.unsqueeze(2).expand(-1, -1, inputs.shape[2]))
+    # One more input, 1 at padding, shuts the input gate and opens the forget gate.
+    shut = torch.zeros_like(bias).view(4, -1)
+    shut[0], shut[1] = -1e4, 1e4
+    kernel = torch.cat([kernel, shut.view(1, -1)])
+    outputs, _, cell = _fused_lstm(inputs, kernel, recurrent_kernel, bias, hidden, cell)
+    every = torch.cat([hidden.unsqueeze(1), outputs], 1)  # by number of real steps
+    seen = mask.long().cumsum(1).unsqueeze(2).expand_as(outputs)
+    outputs = every.gather(1, seen)
+    return outputs, torch.cat([hidden.unsqueeze(1), outputs], 1)[:, -1], cell
+
+
+def _fused_lstm(inputs, kernel, recurrent_kernel, bias, hidden, cell):
+    weights = [kernel.T, recurrent_kernel.T, bias, torch.zeros_like(bias)]
+    outputs, hidden, cell = torch.lstm(
+        inputs,
+        (hidden.unsqueeze(0), cell.unsqueeze(0)),
+        weights,
+        has_biases=True,
+        num_layers=1,
+        dropout=0.0,
+        train=torch.is_grad_enabled(),
+        bidirectional=False,
+        batch_first=True,
+    )
+    return outputs, hidden[0], cell[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf  # noqa: TID253
 
+from keras_lm.backend import tensorflow as backend
 from keras_lm.export.export_error import ExportError
 from keras_lm.export.kinds import kind_of
 from keras_lm.export.litert_ops import strange_ops
@@ -26,6 +27,7 @@ def write_litert(pipeline, path: Path, quantization: str | None, work: Path) -> 
     Raises:
         ExportError: LiteRT has no builtin operation for one of the model's.
     """
+    backend.NO_TENSOR_LISTS = True
     module = tf.Module()
     module.model_variables = [one.value for one in pipeline.model.variables]
     signatures = kind_of(pipeline).litert_signatures(pipeline)

@@ -13,6 +13,7 @@ from keras_lm.layers.dynamic_convolution import DynamicConvolution
 from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.log_mel_spectrogram import LogMelSpectrogram
+from keras_lm.layers.lstm import LSTM
 from keras_lm.layers.luong_attention import LuongAttention
 from keras_lm.layers.modality_dropout import ModalityDropout
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
@@ -34,6 +35,7 @@ __all__ = [
     "DynamicAttention",
     "DynamicConvolution",
     "FeedForward",
+    "LSTM",
     "LocalAttention",
     "LogMelSpectrogram",
     "LuongAttention",

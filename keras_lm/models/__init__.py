@@ -1,6 +1,7 @@
 """Language models and a multimodal one, one a file, all with the same inner order."""
 
+from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
 
-__all__ = ["MultimodalClassifier", "TransformerDecoder"]
+__all__ = ["LSTMLanguageModel", "MultimodalClassifier", "TransformerDecoder"]

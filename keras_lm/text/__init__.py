@@ -11,6 +11,7 @@ from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
 from keras_lm.text.language_model_dataset import language_model_dataset
 from keras_lm.text.read_corpus import read_corpus
+from keras_lm.text.read_word_vectors import read_word_vectors
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_lm.text.split_documents import split_documents
 from keras_lm.text.stream_decoder import StreamDecoder
@@ -28,6 +29,7 @@ __all__ = [
     "encode_corpus",
     "language_model_dataset",
     "read_corpus",
+    "read_word_vectors",
     "split_documents",
     "train_tokenizer",
 ]

@@ -1,6 +1,7 @@
 """What goes into `compile()` and `fit()`: loss, metric, schedule, checkpoints."""
 
 from keras_lm.training.anneal_kl import AnnealKL
+from keras_lm.training.consecutive_segments import ConsecutiveSegments
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
@@ -10,6 +11,7 @@ from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
     "AnnealKL",
+    "ConsecutiveSegments",
     "MaskedCrossEntropy",
     "NGramModel",
     "Perplexity",

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from keras_lm import backend
+from keras_lm.backend.lstm_steps import lstm_step
 from tests import reference
 from tests.checks import assert_close, gradients
 
@@ -296,3 +297,40 @@ def test_the_search_uses_the_weights_of_now():
 
     assert_close(answers[0], [6.0])
     assert_close(answers[1], [7.5])
+
+
+LSTM_SHAPES = ((2, 6, 3), (3, 20), (5, 20), (20,), (2, 5), (2, 5))
+LSTM_ARRAYS = [rng.normal(size=shape).astype("float32") for shape in LSTM_SHAPES]
+
+
+def lstm_twin(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
+    """A step at a time."""
+    outputs = []
+    for t in range(6):
+        sums = ops.matmul(inputs[:, t], kernel) + bias
+        sums = sums + ops.matmul(hidden, recurrent_kernel)
+        seen = None if mask is None else mask[:, t : t + 1]
+        hidden, cell = lstm_step(sums, hidden, cell, seen)
+        outputs.append(hidden)
+    return ops.stack(outputs, axis=1), hidden, cell
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_lstm_equals_steps_and_so_do_its_gradients(masked):
+    mask = np.array([[True, False, True, True, False, False], [False] * 2 + [True] * 4])
+
+    def total(run, *arrays):
+        given = [ops.convert_to_tensor(array) for array in arrays]
+        given.insert(4, ops.convert_to_tensor(mask) if masked else None)
+        outputs, hidden, cell = run(*given)
+        weights = ops.cast(ops.arange(1, 7, dtype="int32"), "float32")
+        sums = ops.sum(outputs**2, axis=(0, 2)) * weights
+        return ops.sum(sums) + ops.sum(hidden) + ops.sum(cell**2)
+
+    found = gradients(lambda *a: total(backend.lstm, *a), LSTM_ARRAYS)
+    expected = gradients(lambda *a: total(lstm_twin, *a), LSTM_ARRAYS)
+
+    assert_close(found[0], expected[0])
+    for actual, wanted in zip(found[1], expected[1], strict=True):
+        assert np.abs(wanted).max() > 0.01
+        assert_close(actual, wanted)

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_lm import models, pipelines, text
 from keras_lm.export import ExportError, export_litert
 from keras_lm.export.export_litert import refuse_difference
 from keras_lm.export.litert_ops import strange_ops
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, make_pipeline
+from tests.export.conftest import PROMPTS, TEXTS, make_pipeline
 from tests.export.fake_layers import FourierAttention
 from tests.export.readme import run_script
+from tests.fakes import random_weights
 
 
 def logits_of_steps(path, token_ids, prompt_length):
@@ -200,3 +202,17 @@ def test_a_file_that_disagrees_is_refused(quantization, allowed):
             refuse(difference)
     with pytest.raises(ExportError, match="must give finite logits"):
         refuse(0.0, finite=False)
+
+
+def test_an_lstm_exports_with_any_length(folder):
+    tokenizer = text.train_tokenizer(TEXTS * 5, 310)
+    model = models.LSTMLanguageModel(
+        tokenizer.vocabulary_size, 8, 12, num_layers=2, max_sequence_length=61
+    )
+    random_weights(model, seed=3)
+    pipeline = pipelines.TextGenerator(model, tokenizer, max_new_tokens=6)
+
+    report = export_litert(pipeline, folder / "lstm.tflite")
+
+    assert report.largest_difference < 1e-4
+    assert report.agrees

@@ -3,14 +3,14 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import attend_regions as module
 from keras_lm.layers.attend_regions import attend_regions, weigh_regions
 from keras_lm.layers.regions import Regions
-from tests.checks import assert_close, compiled, gradients
+from tests.checks import assert_close, compiled, examples, gradients
 from tests.reference import regional_attention
 
 BATCH, HEADS, KEY_HEADS, WIDTH, VALUE_WIDTH = 2, 4, 2, 3, 5
@@ -33,7 +33,7 @@ def of_loop(arrays, vector, regions, pairs=True):
     return regional_attention(query, key, value, vector, visible, [0, 0], *regions)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.data())
 def test_both_are_what_a_loop_gives(data):
     # Few lengths, as JAX compiles for each.

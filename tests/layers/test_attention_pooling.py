@@ -5,13 +5,13 @@ import math
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import AttentionPooling
 from tests import reference
-from tests.checks import assert_close, check_layer, padding
+from tests.checks import assert_close, check_layer, examples, padding
 
 rng = np.random.default_rng(seed=0)
 INPUTS = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
@@ -54,7 +54,7 @@ def loop(layer, inputs, real):
     return np.concatenate(pooled, axis=-1), np.concatenate(weights, axis=1)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     shape=st.sampled_from([(1, 1, 4), (2, 5, 3)]),
     num_heads=st.integers(1, 3),

@@ -5,14 +5,14 @@ import math
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import BahdanauAttention
 from keras_lm.layers.bahdanau_attention import additive_scores
 from tests import reference
-from tests.checks import assert_close, check_layer, padding
+from tests.checks import assert_close, check_layer, examples, padding
 
 rng = np.random.default_rng(seed=0)
 QUERY = rng.normal(size=(2, 3, 4)).astype("float32")  # (B, T, Dq)
@@ -54,7 +54,7 @@ def loop(layer, query, value, key, visible):
     return reference.mean_under_scores(scores, value, visible)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     sizes=st.sampled_from([(1, 1, 1), (2, 3, 5), (3, 5, 2)]),
     chance=st.sampled_from([0.0, 0.5, 1.0]),

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm import backend
 from keras_lm.layers.blocks import cut_blocks, each_block, join_blocks
-from tests.checks import assert_close, compiled, gradients
+from tests.checks import assert_close, compiled, examples, gradients
 
 rng = np.random.default_rng(seed=0)
 
@@ -23,7 +23,7 @@ def test_a_case_done_by_hand():
     assert_close(ops.reshape(blocks, (3, 4)), expected, tolerance=0)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(*(st.integers(*ends) for ends in ((1, 13), (1, 5), (0, 2), (0, 2))))
 def test_cutting_equals_a_loop_and_joining_undoes_it(length, size, before, after):
     array = rng.normal(size=(2, 3, length, 1)).astype("float32")

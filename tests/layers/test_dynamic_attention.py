@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import DynamicAttention, MultiHeadAttention
 from keras_lm.layers.masks import Visibility
-from tests.checks import assert_close, check_attention
+from tests.checks import assert_close, check_attention, examples
 
 rng = np.random.default_rng(seed=0)
 HIDDEN = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
@@ -93,7 +93,7 @@ def test_to_multiply_by_the_length_and_normalise_again_is_the_identity():
     np.testing.assert_allclose(scaled / scaled.sum(), weights, rtol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.data())
 def test_visible_keys_are_counted_as_a_loop_counts_them(data):
     batch, num_queries, more = (

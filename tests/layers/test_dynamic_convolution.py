@@ -5,14 +5,14 @@ import math
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import DynamicConvolution
 from keras_lm.layers.clock import advance_clock, start_clock
 from tests import reference
-from tests.checks import assert_close, check_layer, compiled, padding
+from tests.checks import assert_close, check_layer, compiled, examples, padding
 
 rng = np.random.default_rng(seed=0)
 INPUTS = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
@@ -80,7 +80,7 @@ def loop(layer, inputs, real):
     return reference.dense(named, "output", context), weights
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     shape=st.sampled_from([(1, 1), (2, 5)]),
     num_heads=st.sampled_from([1, 3]),

@@ -1,12 +1,12 @@
 """gaussian_kl: by hand, by integration, never negative."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers.gaussian_kl import gaussian_kl
-from tests.checks import assert_close
+from tests.checks import assert_close, examples
 
 MEANS, STDS = st.floats(-5, 5, width=32), st.floats(0.125, 5, width=32)
 
@@ -34,7 +34,7 @@ def test_it_is_the_integral():
     assert_close(divergence(mean, std, prior_mean, prior_std), integral)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(MEANS, STDS, MEANS, STDS)
 def test_it_is_never_negative_and_0_only_between_equals(mean, std, other, prior_std):
     nats = float(divergence(mean, std, other, prior_std))

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import LuongAttention
 from tests import reference
-from tests.checks import assert_close, check_layer, padding
+from tests.checks import assert_close, check_layer, examples, padding
 
 rng = np.random.default_rng(seed=0)
 QUERY = rng.normal(size=(2, 3, 4)).astype("float32")  # (B, T, Dq)
@@ -146,7 +146,7 @@ def loop(layer, query, value, visible):
     return reference.mean_under_scores(scores, value, visible & near)
 
 
-@settings(max_examples=24, deadline=None)
+@examples(24)
 @given(
     sizes=st.sampled_from([(1, 1, 1), (2, 3, 5)]),
     score=st.sampled_from(SCORES),

@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import MultimodalAttention
 from tests import reference
-from tests.checks import assert_close, check_layer, outputs_of
+from tests.checks import assert_close, check_layer, examples, outputs_of
 
 rng = np.random.default_rng(seed=0)
 STREAMS = {
@@ -167,7 +167,7 @@ def test_it_equals_a_loop(fusion):
 
 
 @FUSIONS
-@settings(max_examples=10)
+@examples(10)
 @given(st.data())
 def test_an_absent_stream_has_no_influence(fusion, data):
     layer = make_layer(fusion)

@@ -1,11 +1,12 @@
 """The ring: what it keeps, what it overwrites, what it says of empty rooms."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers.ring import read_ring, start_ring, write_ring
+from tests.checks import examples
 
 WIDTHS = {"key": 3, "value": 2}
 
@@ -23,7 +24,7 @@ def pieces(lengths):
         start += length
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(1, 5), st.lists(st.integers(1, 7), min_size=1, max_size=4))
 def test_the_newest_positions_are_kept_each_at_its_slot(window, lengths):
     ring = start_ring(1, 1, window, WIDTHS, "float32")

@@ -8,8 +8,11 @@
 # - **Data** scikit-learn's 1,797 digits of 8 x 8 pixels, and telephone tones made below
 #   from seed 0; nothing to fetch. With `--data DIR` spoken digits in place of the tones
 #   (`DIR/fsdd/recordings_<speaker>.tar.xz`, the Free Spoken Digit Dataset).
-# - **Cost** TIME
-# - **Result** RESULT
+# - **Cost** 849 s for the seven trainings (`jax`, Keras 3.15) on 2 CPU cores with much
+#   other work on the machine; the rest was not timed.
+# - **Result** same digit: 87.8 % of unseen pairs, 48.5 % with either alone. Which digit,
+#   in noise: 96.1 % with both, 53.2 % from the image and 93.6 % from the sound alone; 31.7
+#   and 89.4 % had training always shown both; models of one stream 59.7 and 94.3 %.
 # - **Paper** Nagrani et al., 2021, https://arxiv.org/abs/2107.00135; Ma et al., 2022, on
 #   what is missing, https://arxiv.org/abs/2204.05454
 #

@@ -20,10 +20,6 @@ SECTIONS = [
     "What to try next",
 ]
 HEAD = ["You will", "Read first", "Data", "Cost", "Result", "Paper"]
-# Nearly all of a shrunk run on JAX is compilation; so it takes a third of the time.
-FAST_COMPILATION = (
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-)
 # What is about the backends runs on each of them, the others on one.
 ON_EVERY_BACKEND = {"02_language_model"}
 
@@ -38,11 +34,7 @@ def test_a_tutorial_runs_shrunk(path, tmp_path):
     process = subprocess.run(
         [sys.executable, path],
         cwd=tmp_path,
-        env={
-            "XLA_FLAGS": FAST_COMPILATION,
-            **os.environ,
-            "KERAS_LM_QUICK": str(tmp_path),
-        },
+        env={**os.environ, "KERAS_LM_QUICK": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=280,

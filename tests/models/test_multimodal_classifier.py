@@ -60,6 +60,8 @@ def test_configuration_and_file_give_the_same_logits(fusion, num_layers):
     config = json.loads(json.dumps(model.get_config()))  # plain numbers and names
     copy = MultimodalClassifier.from_config(config)
     assert copy.get_config() == model.get_config()
+    copy.set_weights(model.get_weights())
+    assert_close(logits_of(copy, INPUTS), expected, 1e-6)
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")

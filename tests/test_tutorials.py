@@ -20,13 +20,14 @@ SECTIONS = [
     "What to try next",
 ]
 HEAD = ["You will", "Read first", "Data", "Cost", "Result", "Paper"]
-# What is about the backends runs on each of them, the others on one.
+# What is about the backends runs on each of them, with the slow tests.
 ON_EVERY_BACKEND = {"02_language_model"}
 
 
 def named(path):
-    marks = [] if path.stem in ON_EVERY_BACKEND else [pytest.mark.once]
-    return pytest.param(path, marks=marks, id=path.stem)
+    everywhere = path.stem in ON_EVERY_BACKEND
+    mark = pytest.mark.slow_elsewhere if everywhere else pytest.mark.once
+    return pytest.param(path, marks=mark, id=path.stem)
 
 
 @pytest.mark.parametrize("path", [named(path) for path in TUTORIALS])

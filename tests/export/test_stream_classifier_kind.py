@@ -16,6 +16,8 @@ from tests.checks import assert_close
 from tests.export.conftest import make_classifier
 from tests.export.readme import run_script
 
+pytestmark = pytest.mark.slow_elsewhere
+
 rng = np.random.default_rng(seed=0)
 NAMES = ("photo", "sound", "title")
 # Chinese, emoji, nothing, bytes that are no UTF-8, SentencePiece's own space sign.

@@ -74,14 +74,15 @@ def check_attention(layer_class, decodes=True, **arguments):
     """
     rng = np.random.default_rng(seed=1)
     hidden = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
+    symbol = keras.Input((None, hidden.shape[-1]))  # builds without computing
     layer = layer_class(use_bias=False, **arguments)
-    layer(hidden, hidden)
+    layer(symbol, symbol)
     check_leakage(layer, hidden)
     check_weights(layer, hidden)
     check_query_mask(layer, hidden)
     if decodes:
         with_bias = layer_class(use_bias=True, **arguments)
-        with_bias(hidden, hidden)
+        with_bias(symbol, symbol)
         _jitter(with_bias)
         check_decoding(with_bias, hidden)
     targets = [hidden.shape]

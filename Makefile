@@ -12,7 +12,7 @@ LOGS := .cache/tests
 # Two test processes at a time, one thread each: small arrays gain nothing from more.
 JOBS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
-TEST_BACKENDS := jax tensorflow torch
+TEST_BACKENDS := torch jax tensorflow
 # The backend that also runs the tests marked `once`, and those marked `slow_elsewhere`
 # with the fast ones: the fastest.
 ONCE := torch

@@ -163,6 +163,7 @@ def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(
 
 
 @pytest.mark.once
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["float16", "dynamic_int8"])
 def test_quantised_files_are_close(classifier, tmp_path, quantization):
     report = export_litert(classifier, tmp_path / "small.tflite", quantization)

@@ -203,6 +203,7 @@ def test_it_trains_on_tf_data():
     assert np.isfinite(model.fit(data, verbose=0).history["loss"][0])
 
 
+@pytest.mark.slow_elsewhere
 def test_it_learns_which_stream_to_ask():
     # The answer is the token, or, where the text is missing, the brightness. By heart
     # in 60 steps; a uniform guess has loss ln 4 = 1.39.

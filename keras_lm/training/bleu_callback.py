@@ -104,9 +104,7 @@ class BleuCallback(keras.callbacks.Callback):
             self.notify(f"{told}, the best so far.")
             return
         self._waited += 1
-        self.notify(
-            f"{told}; the best is {self.best:.2f} of epoch {self._best_number}."
-        )
+        self.notify(f"{told}; the best is {self.best:.2f} {self._told_epoch()}.")
         if self.patience is not None and self._waited >= self.patience:
             model.stop_training = True
             self.notify(
@@ -117,12 +115,15 @@ class BleuCallback(keras.callbacks.Callback):
         """Puts the best weights back if asked; Keras calls this."""
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
-            self.notify(f"The weights are those of epoch {self._best_number}.")
+            self.notify(f"The weights are those {self._told_epoch()}.")
             self._best_weights = None
 
-    @property
-    def _best_number(self):
-        return self.best_epoch + 1
+    def _told_epoch(self):
+        return (
+            "of no epoch"
+            if self.best_epoch is None
+            else f"of epoch {self.best_epoch + 1}"
+        )
 
     def _forget(self):
         self.best = self.best_epoch = self.signature = self._best_weights = None

@@ -105,7 +105,8 @@ def _check(hypotheses, references, metrics, tokenize):
 
 def _of_sacrebleu(name, hypotheses, references, lowercase, tokenize):
     try:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError as error:
         raise _missing("sacrebleu") from error
 

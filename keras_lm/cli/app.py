@@ -200,9 +200,9 @@ def evaluate(
     def run():
         from keras_lm import text, training
 
-        pairs = text.read_pairs(hypotheses, references)
+        said, wanted = zip(*text.read_pairs(hypotheses, references))
         metrics = metric or ["bleu", "chrf"]
-        found = training.compare_texts(*zip(*pairs), metrics, lowercase, tokenize)
+        found = training.compare_texts(said, wanted, metrics, lowercase, tokenize)
         for name, (value, signature) in found.items():
             typer.echo(f"{name:8}{value:7.2f}  {signature}")
 

@@ -54,12 +54,15 @@ def score_pairs(
     )
     scores = [np.zeros((0,), "float32")]
     for batch in batches:
-        rows = [[side[i] for i in batch] for side in (sources, targets)]
+        some_sources = [sources[i] for i in batch]
+        some_targets = [targets[i] for i in batch]
         widths = tuple(
             min(bucket(max(map(len, side)) + 1), limit)
-            for side, limit in zip(rows, limits, strict=True)
+            for side, limit in zip((some_sources, some_targets), limits, strict=True)
         )
-        arrays = teacher_forcing(*rows, source_tokenizer, target_tokenizer, widths)
+        arrays = teacher_forcing(
+            some_sources, some_targets, source_tokenizer, target_tokenizer, widths
+        )
         scores.append(_log_likelihoods(model, *arrays))
     return np.concatenate(scores)[order]
 

@@ -12,11 +12,12 @@ LOGS := .cache/tests
 # Two test processes at a time, one thread each: small arrays gain nothing from more.
 JOBS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
-TEST_BACKENDS := jax tensorflow torch
-# The backend that also runs the tests marked `once`: the fastest.
+TEST_BACKENDS := torch jax tensorflow
+# The backend that also runs the tests marked `once`, and those marked `slow_elsewhere`
+# with the fast ones: the fastest.
 ONCE := torch
-# Nearly all of a JAX test is compilation, which takes half the time without these.
-run-jax: export XLA_FLAGS := --xla_backend_optimization_level=0 \
+# Nearly all of a test with XLA is compilation; half the time without these.
+run-jax run-tensorflow: export XLA_FLAGS := --xla_backend_optimization_level=0 \
   --xla_cpu_use_fusion_emitters=false
 
 .PHONY: help setup demo test test-slow check lint format bench tutorials clean
@@ -51,10 +52,12 @@ demo: .venv/.ready ## train, talk to and ship a language model (under 10 minutes
 	@KERAS_BACKEND=$(BACKEND) .venv/bin/keras-lm demo
 
 test: .venv/.ready ## the fast tests on the three backends
-	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="not slow" backends
+	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="not slow" \
+	  MARKS_ELSEWHERE="not (slow or once or slow_elsewhere)" backends
 
 test-slow: .venv/.ready ## training to a target and large exports, on the three backends
-	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="slow" backends
+	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="slow" \
+	  MARKS_ELSEWHERE="(slow or slow_elsewhere) and not once" backends
 
 # Each backend in its own process; its log is shown when something fails. The end is
 # pytest's closing line of each backend.
@@ -70,7 +73,7 @@ backends:
 
 $(TEST_BACKENDS:%=run-%): run-%:
 	@KERAS_BACKEND=$* $(ONE_THREAD) $(PYTHON) -m pytest -rs --durations=5 \
-	  -m "$(MARKS)$(if $(filter-out $(ONCE),$*), and not once)" \
+	  -m "$(if $(filter $(ONCE),$*),$(MARKS),$(MARKS_ELSEWHERE))" \
 	  > $(LOGS)/$*.log 2>&1 \
 	  || { code=$$?; \
 	       if [ $$code = 5 ] && [ "$(MARKS)" = slow ]; then exit 0; fi; \

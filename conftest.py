@@ -21,6 +21,14 @@ def pytest_report_header():
     return f"backend: {os.environ['KERAS_BACKEND']}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Examples in docstrings: `make test` runs them on one backend."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            item.add_marker(pytest.mark.slow_elsewhere)
+
+
 @pytest.fixture(autouse=True)
 def repeatable_weights():
     # Where no seed is given, Keras draws one from Python's generator. (Its own

@@ -74,14 +74,15 @@ def check_attention(layer_class, decodes=True, **arguments):
     """
     rng = np.random.default_rng(seed=1)
     hidden = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
+    symbol = keras.Input((None, hidden.shape[-1]))  # builds without computing
     layer = layer_class(use_bias=False, **arguments)
-    layer(hidden, hidden)
+    layer(symbol, symbol)
     check_leakage(layer, hidden)
     check_weights(layer, hidden)
     check_query_mask(layer, hidden)
     if decodes:
         with_bias = layer_class(use_bias=True, **arguments)
-        with_bias(hidden, hidden)
+        with_bias(symbol, symbol)
         _jitter(with_bias)
         check_decoding(with_bias, hidden)
     targets = [hidden.shape]
@@ -261,14 +262,18 @@ def compiled(function, **options):
     """`function` with these options; on JAX as one, where op by op takes seconds.
 
     A layer that is built compiles once for the same options (numbers, strings, bools),
-    whatever becomes of its weights.
+    whatever becomes of its weights; arrays are passed at the call.
     """
     if keras.backend.backend() != "jax":
         return functools.partial(function, **options)
     import jax
 
+    arrays = {name: x for name, x in options.items() if isinstance(x, np.ndarray)}
+    options = {name: x for name, x in options.items() if name not in arrays}
     if not (isinstance(function, keras.Layer) and function.built):
-        return jax.jit(functools.partial(function, **options))
+        return functools.partial(
+            jax.jit(functools.partial(function, **options)), **arrays
+        )
     calls, key = _COMPILED.setdefault(function, {}), tuple(sorted(options.items()))
     if key not in calls:
         calls[key] = jax.jit(functools.partial(function.stateless_call, **options))
@@ -277,7 +282,7 @@ def compiled(function, **options):
     def call_with_weights(*args, **kwargs):
         trained = [variable.value for variable in function.trainable_variables]
         others = [variable.value for variable in function.non_trainable_variables]
-        return call(trained, others, *args, **kwargs)[0]
+        return call(trained, others, *args, **arrays, **kwargs)[0]
 
     return call_with_weights
 

@@ -238,3 +238,128 @@ def random_weights(model, seed):
         if len(variable.shape) > 1:
             scale = 1.0 if "embedding" in variable.path else 0.4
             variable.assign(scale * numbers.normal(size=variable.shape))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class SumModel(keras.Model):
+    """The smallest encoder-decoder with weights: logits of sums of embeddings.
+
+    A state is the sum of the embeddings of the target so far, halved at each token, and
+    the mean of the source's.
+
+    Args:
+        vocabulary_size: int.
+        source_vocabulary_size: int.
+        max_sequence_length: int.
+        hidden_dim: int.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        source_vocabulary_size,
+        max_sequence_length=40,
+        hidden_dim=8,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.source_vocabulary_size = source_vocabulary_size
+        self.max_sequence_length = max_sequence_length
+        self.hidden_dim = hidden_dim
+        self.source_embedding = keras.layers.Embedding(
+            source_vocabulary_size, hidden_dim, name="source_embedding"
+        )
+        self.target_embedding = keras.layers.Embedding(
+            vocabulary_size, hidden_dim, name="target_embedding"
+        )
+        self.output_layer = keras.layers.Dense(vocabulary_size, name="output")
+        self.source_embedding.build((None, None))
+        self.target_embedding.build((None, None))
+        self.output_layer.build((None, None, hidden_dim))
+        self.built = True
+
+    def call(self, encoder_token_ids, decoder_token_ids=None, **masks):
+        if isinstance(encoder_token_ids, dict):
+            return self.call(**encoder_token_ids)
+        source = self._source(encoder_token_ids, masks["encoder_padding_mask"])
+        places = ops.arange(ops.shape(decoder_token_ids)[1], dtype="int32")
+        ago = ops.cast(places[:, None] - places, "float32")  # (T, T)
+        share = ops.where(ago >= 0, 0.5 ** ops.maximum(ago, 0.0), 0.0)
+        totals = ops.matmul(share, self.target_embedding(decoder_token_ids))
+        return self._logits(totals + ops.expand_dims(source, 1))
+
+    def get_config(self):
+        return {
+            "vocabulary_size": self.vocabulary_size,
+            "source_vocabulary_size": self.source_vocabulary_size,
+            "max_sequence_length": self.max_sequence_length,
+            "hidden_dim": self.hidden_dim,
+        }
+
+    def initial_state(self, inputs, max_length):
+        batch_size = ops.shape(inputs["token_ids"])[0]
+        mask = inputs["padding_mask"]
+        vector = self._source(inputs["token_ids"], mask)
+        return {
+            "clock": start_clock(batch_size, max_length),
+            "rows": [ops.zeros((batch_size, self.hidden_dim))],
+            "source": {"vector": vector, "padding_mask": mask},
+        }
+
+    def step(self, token_ids, state, padding_mask=None, last_only=False):
+        number = token_ids.shape[1]
+        clock, _ = advance_clock(state["clock"], number, padding_mask)
+        total, logits = state["rows"][0], []
+        for place in range(number):
+            after = self._next(total, token_ids[:, place])
+            if padding_mask is not None:
+                after = ops.where(padding_mask[:, place, None], after, total)
+            total = after
+            logits.append(self._logits(total + state["source"]["vector"]))
+        state = {**state, "clock": clock, "rows": [total]}
+        return ops.stack(logits[-1:] if last_only else logits, axis=1), state
+
+    def _source(self, token_ids, mask):
+        real = ops.cast(mask, "float32")[..., None]  # (B, S, 1)
+        total = ops.sum(self.source_embedding(token_ids) * real, axis=1)
+        return total / ops.sum(real, axis=1)
+
+    def _next(self, total, token_ids):
+        return 0.5 * total + self.target_embedding(token_ids)
+
+    def _logits(self, hidden):
+        return self.output_layer(ops.tanh(hidden))
+
+
+class EchoModel:
+    """An encoder-decoder that answers each source with itself.
+
+    Args:
+        vocabulary_size: int.
+        max_sequence_length: int.
+    """
+
+    def __init__(self, vocabulary_size, max_sequence_length=40):
+        self.vocabulary_size = vocabulary_size
+        self.max_sequence_length = max_sequence_length
+        self.variables = []
+
+    def initial_state(self, inputs, max_length):
+        batch_size = ops.shape(inputs["token_ids"])[0]
+        return {
+            "clock": start_clock(batch_size, max_length),
+            "rows": [ops.zeros((batch_size,), "int32")],
+            "source": inputs,
+        }
+
+    def step(self, token_ids, state, padding_mask=None, last_only=False):
+        clock, now = advance_clock(state["clock"], token_ids.shape[1], padding_mask)
+        source = state["source"]["token_ids"]  # (B, S)
+        places = ops.minimum(now.position_ids, source.shape[1] - 1)  # (B, n)
+        following = ops.take_along_axis(source, places, axis=1)
+        logits = 9.0 * ops.one_hot(following, self.vocabulary_size, dtype="float32")
+        # Of the wrong ones those that end an answer are the least likely.
+        logits = logits + 0.01 * ops.arange(self.vocabulary_size, dtype="float32")
+        state = {**state, "clock": clock}
+        return logits[:, -1:] if last_only else logits, state

@@ -26,15 +26,16 @@ HEAVY = {
     "torch",
 }
 
-# What importing `names` adds to a process that has already imported Keras.
+# What importing `names` adds to a process that has already imported Keras. Processor
+# time: it does not count what else the machine does.
 MEASURE = """
 import importlib, json, sys, time
 import keras
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 for name in sys.argv[1:]:
     importlib.import_module(name)
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 print(json.dumps([seconds, sorted(set(sys.modules) - before)]))
 """
 
@@ -51,7 +52,7 @@ def run_python(code, *arguments, **environment):
 
 
 def measure(*names):
-    """Median seconds, and the modules that every run loaded."""
+    """Median seconds of processor time, and the modules that every run loaded."""
     answers = []
     for _ in range(REPEATS):
         process = run_python(MEASURE, *names)

@@ -190,6 +190,7 @@ def exported(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("name", MODELS)
 def test_both_exports_answer_as_the_layer_does(exported, name):
     answer = exported[name]

@@ -20,17 +20,14 @@ SECTIONS = [
     "What to try next",
 ]
 HEAD = ["You will", "Read first", "Data", "Cost", "Result", "Paper"]
-# Nearly all of a shrunk run on JAX is compilation; so it takes a third of the time.
-FAST_COMPILATION = (
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-)
-# What is about the backends runs on each of them, the others on one.
+# What is about the backends runs on each of them, with the slow tests.
 ON_EVERY_BACKEND = {"02_language_model"}
 
 
 def named(path):
-    marks = [] if path.stem in ON_EVERY_BACKEND else [pytest.mark.once]
-    return pytest.param(path, marks=marks, id=path.stem)
+    everywhere = path.stem in ON_EVERY_BACKEND
+    mark = pytest.mark.slow_elsewhere if everywhere else pytest.mark.once
+    return pytest.param(path, marks=mark, id=path.stem)
 
 
 @pytest.mark.parametrize("path", [named(path) for path in TUTORIALS])
@@ -38,11 +35,7 @@ def test_a_tutorial_runs_shrunk(path, tmp_path):
     process = subprocess.run(
         [sys.executable, path],
         cwd=tmp_path,
-        env={
-            "XLA_FLAGS": FAST_COMPILATION,
-            **os.environ,
-            "KERAS_LM_QUICK": str(tmp_path),
-        },
+        env={**os.environ, "KERAS_LM_QUICK": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=280,

@@ -12,6 +12,11 @@ cosine. The same data, steps and first weights of the projections for the three 
 `MultiHeadAttention`, and `DynamicAttention` with "log" and "ssmax", `train_length` 128.
 Seeds 0, 1, 2 of weights and data. Tested on 1,024 other sequences of each length.
 
+A second protocol is the same with all keys of one length, `sqrt(24)`, and seeds 3, 4
+and 5. It was written after the first failed with seed 0: among keys of many lengths the
+longest one, not the right one, often has the best score, and what multiplies all scores
+makes that error a surer one. Both are reported.
+
 The table of figure 1 of https://arxiv.org/abs/2501.19399 needs no training: all logits
 are -2, the last is +3, and the largest weight is read off.
 """
@@ -23,7 +28,8 @@ from benchmarks.claim import Claim
 from keras_lm.layers import DynamicAttention, MultiHeadAttention
 from keras_lm.layers.masks import Visibility
 
-SEEDS = (0, 1, 2)
+# Of each protocol.
+SEEDS = {"many": (0, 1, 2), "one": (3, 4, 5)}
 KEY_DIM, NUM_SYMBOLS, NOISE = 24, 10, 0.5
 SHORTEST, TRAINED_AT = 16, 128
 BATCH_SIZE, STEPS, LEARNING_RATE = 64, 800, 3e-3
@@ -37,24 +43,26 @@ KINDS = {
 
 def run(data):
     """The claims about `DynamicAttention`; `data` is not used."""
-    found = {}
-    for seed in SEEDS:
-        for kind in KINDS:
-            found[kind, seed] = train_and_test(kind, seed)
-            print(kind, seed, found[kind, seed], flush=True)
     claims = [figure_1()]
-    for kind in ("log", "ssmax"):
-        claims += claims_of(kind, found)
+    for norms, seeds in SEEDS.items():
+        found = {}
+        for seed in seeds:
+            for kind in KINDS:
+                found[kind, seed] = train_and_test(kind, seed, norms)
+                print(norms, kind, seed, found[kind, seed], flush=True)
+        for kind in ("log", "ssmax"):
+            claims += claims_of(kind, found, norms)
     return claims
 
 
-def claims_of(kind, found):
+def claims_of(kind, found, norms):
     """The three thresholds, each seed by seed; `found[kind, seed][length]`: a pair."""
 
     def column(kind, length, which):
-        return np.array([found[kind, seed][length][which] for seed in SEEDS])
+        return np.array([found[kind, seed][length][which] for seed in SEEDS[norms]])
 
     name = f'DynamicAttention("{kind}")'
+    keys = {"many": "keys of many lengths", "one": "keys of one length"}[norms]
     longest = TESTED_AT[-1]
     loss, plain_loss = column(kind, longest, 0), column("plain", longest, 0)
     right, plain_right = column(kind, longest, 1), column("plain", longest, 1)
@@ -62,24 +70,24 @@ def claims_of(kind, found):
     return [
         Claim(
             name,
-            "cross-entropy at 32 times the training length at most 0.6 of plain "
-            "attention's, in 3 of 3 seeds",
+            f"{keys}: cross-entropy at 32 times the training length at most 0.6 of "
+            "plain attention's, in 3 of 3 seeds",
             f"{listed(loss, 3)}, ratios {listed(loss / plain_loss, 2)}",
             f"plain {listed(plain_loss, 3)}",
             bool(np.all(loss <= 0.6 * plain_loss)),
         ),
         Claim(
             name,
-            "accuracy at 32 times the training length at least 5 points above plain "
-            "attention's, mean of 3 seeds",
+            f"{keys}: accuracy at 32 times the training length at least 5 points above "
+            "plain attention's, mean of 3 seeds",
             f"{100 * right.mean():.1f} % ({listed(100 * right, 1)})",
             f"plain {100 * plain_right.mean():.1f} % ({listed(100 * plain_right, 1)})",
             bool(right.mean() >= plain_right.mean() + 0.05),
         ),
         Claim(
             name,
-            "at the training length no worse: cross-entropy at most 0.02 above plain "
-            "attention's, mean of 3 seeds",
+            f"{keys}: at the training length no worse: cross-entropy at most 0.02 "
+            "above plain attention's, mean of 3 seeds",
             f"{near.mean():.4f} ({listed(near, 4)})",
             f"plain {plain_near.mean():.4f} ({listed(plain_near, 4)})",
             bool(near.mean() <= plain_near.mean() + 0.02),
@@ -118,8 +126,8 @@ def figure_1():
     )
 
 
-def train_and_test(kind, seed):
-    """`{length: (cross-entropy, accuracy)}` of one layer."""
+def train_and_test(kind, seed, norms):
+    """`{length: (cross-entropy, accuracy)}` of one layer, by one of the protocols."""
     keras.utils.set_random_seed(seed)
     pairs = keras.Input((None, KEY_DIM + NUM_SYMBOLS), name="pairs")
     query = keras.Input((1, KEY_DIM), name="query")
@@ -135,14 +143,16 @@ def train_and_test(kind, seed):
         metrics=["accuracy"],
     )
     random = np.random.default_rng([seed, 0])
-    model.fit(training_batches(random), epochs=1, steps_per_epoch=STEPS, verbose=0)
+    model.fit(
+        training_batches(random, norms), epochs=1, steps_per_epoch=STEPS, verbose=0
+    )
     found = {}
     for length in TESTED_AT:
         random = np.random.default_rng([seed, length])
         scores = []
         for _ in range(NUM_TESTED // BATCH_SIZE):
             lengths = np.full(BATCH_SIZE, length)
-            inputs, answers = recall(random, lengths, length)
+            inputs, answers = recall(random, lengths, length, norms)
             given = keras.ops.convert_to_numpy(model.predict_on_batch(inputs))
             given = given.astype("float64")
             given -= np.log(np.exp(given).sum(axis=-1, keepdims=True))
@@ -153,17 +163,19 @@ def train_and_test(kind, seed):
     return found
 
 
-def training_batches(random):
+def training_batches(random, norms):
     """Batches of sequences of 16 to 128 pairs, for ever."""
     while True:
         lengths = random.integers(SHORTEST, TRAINED_AT, BATCH_SIZE, endpoint=True)
-        yield recall(random, lengths, TRAINED_AT)
+        yield recall(random, lengths, TRAINED_AT, norms)
 
 
-def recall(random, lengths, width):
+def recall(random, lengths, width, norms):
     """Inputs and answers of a batch, padded at the end to `width` pairs."""
     batch = len(lengths)
     keys = random.normal(size=(batch, width, KEY_DIM)).astype("float32")
+    if norms == "one":
+        keys *= KEY_DIM**0.5 / np.linalg.norm(keys, axis=-1, keepdims=True)
     symbols = random.integers(NUM_SYMBOLS, size=(batch, width))
     asked = random.integers(0, lengths)
     rows = np.arange(batch)

@@ -119,7 +119,7 @@ def search(model, begin, advance, end):
 
 
 def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
-    """A long short-term memory over a sequence, as fast as the backend can.
+    """A long short-term memory over a sequence; the inputs' product is one for all.
 
     Shapes: `B` batch, `T` steps, `D` width of the input, `U` units.
 

@@ -15,11 +15,20 @@ app = typer.Typer(
 )
 
 
+translate = typer.Typer(
+    no_args_is_help=True, help="Turn texts into other texts with an encoder-decoder."
+)
+app.add_typer(translate, name="translate")
+
+
 @app.callback()
 def quiet() -> None:
     """Language models in Keras 3: train them, talk to them, ship them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # PyTorch's threads sleep while they wait: where others need the cores too, waiting
+    # awake took three times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @app.command()
@@ -131,10 +140,79 @@ def export(
     _run(run)
 
 
+@translate.command("run")
+def translate_run(
+    directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; the lines of stdin if none.")
+    ] = None,
+    beam_size: Annotated[int, typer.Option(min=1, help="1 is greedy.")] = 4,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1)] = None,
+    length_penalty: Annotated[float, typer.Option()] = 1.0,
+    n_best: Annotated[
+        int, typer.Option(min=1, help="So many answers, with scores, if above 1.")
+    ] = 1,
+) -> None:
+    """Print the answer to each text, each on one line."""
+
+    def run():
+        from keras_lm import pipelines
+
+        translator = pipelines.load(directory)
+        if not isinstance(translator, pipelines.TextToText):
+            raise ValueError(
+                "The directory must hold a `TextToText`. "
+                f"Received: {directory}, a `{type(translator).__name__}`"
+            )
+        given = texts or [line.rstrip("\r\n") for line in sys.stdin]
+        found = translator.n_best(
+            given,
+            n_best,
+            beam_size,
+            max_new_tokens=max_new_tokens,
+            length_penalty=length_penalty,
+        )
+        for answers in found:
+            for answer in answers:
+                line = " ".join(answer.text.split("\n"))
+                typer.echo(line if n_best == 1 else f"{answer.score:10.4f}  {line}")
+
+    _run(run)
+
+
+@app.command()
+def evaluate(
+    hypotheses: Annotated[Path, typer.Option(help="A model's texts, one a line.")],
+    references: Annotated[Path, typer.Option(help="What they should be.")],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="bleu, chrf or rouge; give it again for another."),
+    ] = None,
+    lowercase: Annotated[
+        bool, typer.Option(help="Small letters only, for BLEU and chrF.")
+    ] = False,
+    tokenize: Annotated[
+        str, typer.Option(help="BLEU's words: 13a, intl, zh (Chinese), char, none.")
+    ] = "13a",
+) -> None:
+    """Print BLEU, chrF and ROUGE of a file, each with its signature."""
+
+    def run():
+        from keras_lm import text, training
+
+        said, wanted = zip(*text.read_pairs(hypotheses, references))
+        metrics = metric or ["bleu", "chrf"]
+        found = training.compare_texts(said, wanted, metrics, lowercase, tokenize)
+        for name, (value, signature) in found.items():
+            typer.echo(f"{name:8}{value:7.2f}  {signature}")
+
+    _run(run)
+
+
 def _run(command) -> None:
     """Runs a command; what a person can mend is told in one line, without a trace."""
     try:
         command()
-    except (ValueError, OSError) as error:
+    except (ImportError, ValueError, OSError) as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise typer.Exit(1) from error

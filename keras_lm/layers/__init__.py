@@ -24,7 +24,9 @@ from keras_lm.layers.recurrent_attention import RecurrentAttention
 from keras_lm.layers.regional_attention import RegionalAttention
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 from keras_lm.layers.token_embedding import TokenEmbedding
+from keras_lm.layers.transformer_block import TransformerBlock
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
+from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 
 __all__ = [
     "Attention",
@@ -49,7 +51,9 @@ __all__ = [
     "RegionalAttention",
     "RotaryEmbedding",
     "TokenEmbedding",
+    "TransformerBlock",
     "TransformerDecoderBlock",
+    "TransformerEncoderBlock",
     "advance_clock",
     "choose_attention",
     "dot_product_attention",

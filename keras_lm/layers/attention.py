@@ -219,11 +219,18 @@ class Attention(keras.layers.Layer):
 
     def project(self, query, key, value):
         """In heads: queries `(B, H, T, D)`, keys `(B, K, S, D)`, values `(.., Dv)`."""
-        kv_heads = self.num_key_value_heads
+        return self.project_query(query), *self.project_source(key, value)
+
+    def project_query(self, query):
+        """Queries in heads, `(B, H, T, D)`."""
         q = _split_heads(self.query_projection(query), self.num_heads)
-        k = _split_heads(self.key_projection(key), kv_heads)
-        v = _split_heads(self.value_projection(value), kv_heads)
-        return (self.query_norm(q), self.key_norm(k), v) if self.qk_norm else (q, k, v)
+        return self.query_norm(q) if self.qk_norm else q
+
+    def project_source(self, key, value):
+        """Keys in heads, `(B, K, S, D)`, and values, `(B, K, S, Dv)`."""
+        k = _split_heads(self.key_projection(key), self.num_key_value_heads)
+        v = _split_heads(self.value_projection(value), self.num_key_value_heads)
+        return (self.key_norm(k) if self.qk_norm else k), v
 
     def merge(self, context):
         """Heads `(B, H, T, Dv)` side by side, through the output projection."""

@@ -1,5 +1,6 @@
 """What the `attention=` of every Transformer model may be, and what it becomes."""
 
+from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.attention import Attention
 from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.dynamic_attention import DynamicAttention
@@ -17,7 +18,7 @@ ATTENTIONS = {
 }
 
 
-def choose_attention(attention, num_layers, **arguments):
+def choose_attention(attention, num_layers, name="attention", **arguments):
     """One fresh attention layer for each block of a model.
 
     Args:
@@ -26,6 +27,7 @@ def choose_attention(attention, num_layers, **arguments):
             own), or a list of these that is repeated over the blocks, so that kinds
             alternate.
         num_layers: int. Number of blocks; a multiple of the length of a list.
+        name: str. Of the layers, and of the argument in errors.
         **arguments: of the layers that short names stand for.
 
     Returns:
@@ -42,27 +44,27 @@ def choose_attention(attention, num_layers, **arguments):
             "A list of attentions must have a length that divides `num_layers`. "
             f"Received: {len(kinds)} attentions, num_layers={num_layers}"
         )
+    arguments["name"] = name
     return [_fresh(kinds[i % len(kinds)], i, arguments) for i in range(num_layers)]
 
 
 def _fresh(kind, block, arguments):
+    name = arguments["name"]
     if isinstance(kind, Attention):
-        return type(kind).from_config(_own(kind.get_config(), block))
+        return type(kind).from_config(_own(kind.get_config() | {"name": name}, block))
     if not isinstance(kind, str):
         raise TypeError(
-            "`attention` must be a short name or an attention layer of keras_lm. "
+            f"`{name}` must be a short name or an attention layer of keras_lm. "
             f"Received: {kind!r}"
         )
     if kind not in ATTENTIONS:
         raise ValueError(
-            f"`attention` must be one of {sorted(ATTENTIONS)}, or a layer. "
-            f"Received: attention={kind!r}"
+            f"`{name}` must be one of {sorted(ATTENTIONS)}, or a layer. "
+            f"Received: {name}={kind!r}"
         )
     return ATTENTIONS[kind](**_own(arguments, block))
 
 
 def _own(arguments, block):
-    """A block's own seed, and a name that does not depend on what was made before."""
-    seed = arguments.get("seed")
-    seed = None if seed is None else seed + block
-    return {**arguments, "name": "attention", "seed": seed}
+    """With a seed of the block's own; the name does not tell what was made before."""
+    return {**arguments, "seed": seed_of(arguments.get("seed"), block)}

@@ -1,7 +1,15 @@
 """Language models and a multimodal one, one a file, all with the same inner order."""
 
+from keras_lm.models.encoder_decoder import EncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
+from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecoder
 
-__all__ = ["LSTMLanguageModel", "MultimodalClassifier", "TransformerDecoder"]
+__all__ = [
+    "EncoderDecoder",
+    "LSTMLanguageModel",
+    "MultimodalClassifier",
+    "TransformerDecoder",
+    "TransformerEncoderDecoder",
+]

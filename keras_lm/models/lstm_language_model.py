@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_lm.layers.arguments import check_dropout, check_sizes, seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.lstm import LSTM
 
@@ -66,22 +67,14 @@ class LSTMLanguageModel(keras.Model):
         seed=None,
         **kwargs,
     ):
-        sizes = {
-            "vocabulary_size": vocabulary_size,
-            "embedding_dim": embedding_dim,
-            "hidden_dim": hidden_dim,
-            "num_layers": num_layers,
-            "max_sequence_length": max_sequence_length,
-        }
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {name}={size}"
-                )
-        if not 0 <= dropout < 1:
-            raise ValueError(
-                f"`dropout` must be at least 0 and below 1. Received: dropout={dropout}"
-            )
+        check_sizes(
+            vocabulary_size=vocabulary_size,
+            embedding_dim=embedding_dim,
+            hidden_dim=hidden_dim,
+            num_layers=num_layers,
+            max_sequence_length=max_sequence_length,
+        )
+        check_dropout(dropout)
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
@@ -118,9 +111,7 @@ class LSTMLanguageModel(keras.Model):
             for i, width in enumerate(widths)
         ]
         self.dropouts = [
-            keras.layers.Dropout(
-                dropout, seed=None if seed is None else seed + i, dtype=policy
-            )
+            keras.layers.Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
             for i in range(num_layers + 1)
         ]
         self.build((None, None))

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_lm.layers.arguments import check_sizes, seed_of
 from keras_lm.layers.modality_dropout import ModalityDropout
 from keras_lm.layers.multimodal_block import MultimodalBlock
 from keras_lm.models.stream_spec import check_array, check_specs, embedding, signature
@@ -82,11 +83,7 @@ class MultimodalClassifier(keras.Model):
         seed=None,
         **kwargs,
     ):
-        for name, size in (("num_classes", num_classes), ("num_layers", num_layers)):
-            if size < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {name}={size}"
-                )
+        check_sizes(num_classes=num_classes, num_layers=num_layers)
         check_specs(streams)
         super().__init__(**kwargs)
         self.autocast = False  # each embedding casts its stream; samples stay float32
@@ -111,7 +108,7 @@ class MultimodalClassifier(keras.Model):
             modality_dropout, seed, dtype=policy, name="modality_dropout"
         )
         self.dropout_layer = keras.layers.Dropout(
-            dropout, seed=_seed_of(seed, 1), dtype=policy, name="dropout"
+            dropout, seed=seed_of(seed, 1), dtype=policy, name="dropout"
         )
         self.blocks = [
             MultimodalBlock(
@@ -122,7 +119,7 @@ class MultimodalClassifier(keras.Model):
                 fusion,
                 num_latents,
                 dropout,
-                seed=_seed_of(seed, 10_000 * (i + 1)),
+                seed=seed_of(seed, 10_000 * (i + 1)),
                 dtype=policy,
                 name=f"block_{i}",
             )
@@ -242,7 +239,3 @@ class MultimodalClassifier(keras.Model):
             means = means + ops.sum(normal * real, axis=1) / ops.maximum(count, 1.0)
             here = here + ops.cast(count > 0, "float32")
         return means / ops.maximum(here, 1.0)  # (B, D)
-
-
-def _seed_of(seed, place):
-    return None if seed is None else seed + place

@@ -3,9 +3,18 @@
 import keras
 from keras import ops
 
-from keras_lm.layers.choose_attention import choose_attention
+from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
+from keras_lm.models.transformer_parts import (
+    check_transformer,
+    make_attentions,
+    make_blocks,
+    make_norm,
+    make_position_embedding,
+    make_token_embedding,
+    places_of,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
@@ -82,17 +91,14 @@ class TransformerDecoder(keras.Model):
         seed=None,
         **kwargs,
     ):
-        _check_sizes(vocabulary_size, num_layers, hidden_dim, max_sequence_length)
-        if num_heads < 1 or hidden_dim % num_heads:
-            raise ValueError(
-                "`hidden_dim` must be a multiple of `num_heads`. Received: "
-                f"hidden_dim={hidden_dim}, num_heads={num_heads}"
-            )
-        if positions not in ("rotary", "learned", None):
-            raise ValueError(
-                '`positions` must be "rotary", "learned" or None. '
-                f"Received: positions={positions!r}"
-            )
+        check_transformer(
+            num_heads,
+            hidden_dim,
+            positions,
+            vocabulary_size=vocabulary_size,
+            num_layers=num_layers,
+            max_sequence_length=max_sequence_length,
+        )
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
@@ -111,53 +117,33 @@ class TransformerDecoder(keras.Model):
         self.seed = seed
 
         policy = self.dtype_policy
-        self.token_embedding = keras.layers.ReversibleEmbedding(
-            vocabulary_size,
-            hidden_dim,
-            tie_weights=tie_embeddings,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
-            reverse_dtype="float32",
-            dtype=policy,
-            name="token_embedding",
+        self.token_embedding = make_token_embedding(
+            vocabulary_size, hidden_dim, tie_embeddings, policy, "token_embedding"
         )
-        self.position_embedding = None
-        if positions == "learned":
-            self.position_embedding = keras.layers.Embedding(
-                max_sequence_length,
-                hidden_dim,
-                embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
-                dtype=policy,
-                name="position_embedding",
-            )
+        self.position_embedding = make_position_embedding(
+            positions, max_sequence_length, hidden_dim, policy, "position_embedding"
+        )
         self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=policy)
-        attentions = choose_attention(
+        attentions = make_attentions(
             attention,
             num_layers,
-            num_heads=num_heads,
-            key_dim=hidden_dim // num_heads,
+            num_heads,
+            hidden_dim,
+            dropout,
+            positions,
             num_key_value_heads=num_key_value_heads,
-            dropout=dropout,
-            rotary_wavelength=10_000.0 if positions == "rotary" else None,
-            seed=_seed_of(seed, 1),
+            seed=seed_of(seed, 1),
             dtype=policy,
         )
-        self.blocks = [
-            TransformerDecoderBlock(
-                layer,
-                intermediate_dim,
-                activation,
-                gated,
-                normalize_first,
-                dropout,
-                seed=_seed_of(seed, 1 + num_layers + i),
-                dtype=policy,
-                name=f"block_{i}",
-            )
-            for i, layer in enumerate(attentions)
-        ]
-        self.final_norm = keras.layers.LayerNormalization(
-            epsilon=1e-5, dtype=policy, name="final_norm"
+        self.blocks = make_blocks(
+            TransformerDecoderBlock,
+            (intermediate_dim, activation, gated, normalize_first, dropout),
+            attentions,
+            "block",
+            seed_of(seed, 1 + num_layers),
+            policy,
         )
+        self.final_norm = make_norm(policy, "final_norm")
         self.build((None, None))
 
     def build(self, token_ids_shape):
@@ -171,14 +157,9 @@ class TransformerDecoder(keras.Model):
         self.built = True
 
     def call(self, token_ids, padding_mask=None, training=None):
-        if padding_mask is None:
-            steps = ops.arange(0, ops.shape(token_ids)[1], dtype="int32")
-            position_ids = ops.expand_dims(steps, 0)  # (1, T)
-        else:
+        if padding_mask is not None:
             padding_mask = ops.cast(padding_mask, "bool")
-            real = ops.cast(padding_mask, "int32")
-            position_ids = ops.maximum(ops.cumsum(real, axis=1) - 1, 0)  # (B, T)
-        hidden = self._embed(token_ids, position_ids, training)
+        hidden = self._embed(token_ids, places_of(token_ids, padding_mask), training)
         for block in self.blocks:
             hidden = block(hidden, padding_mask=padding_mask, training=training)
         return self._logits(hidden)
@@ -256,20 +237,3 @@ class TransformerDecoder(keras.Model):
     def _logits(self, hidden):
         logits = self.token_embedding(self.final_norm(hidden), reverse=True)
         return ops.cast(logits, "float32")  # (B, T, V)
-
-
-def _seed_of(seed, place):
-    """Its own seed for each place: equal seeds would drop the same features."""
-    return None if seed is None else seed + place
-
-
-def _check_sizes(vocabulary_size, num_layers, hidden_dim, max_sequence_length):
-    sizes = {
-        "vocabulary_size": vocabulary_size,
-        "num_layers": num_layers,
-        "hidden_dim": hidden_dim,
-        "max_sequence_length": max_sequence_length,
-    }
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {name}={size}")

@@ -5,12 +5,18 @@ from pathlib import Path
 
 import keras
 
+from keras_lm.pipelines.save_pipeline import tokenizer_names
 from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_generator import TextGenerator
+from keras_lm.pipelines.text_to_text import TextToText
 from keras_lm.text import SentencePieceTokenizer
 
 # By the names that `save` writes.
-PIPELINES = {"StreamClassifier": StreamClassifier, "TextGenerator": TextGenerator}
+PIPELINES = {
+    "StreamClassifier": StreamClassifier,
+    "TextGenerator": TextGenerator,
+    "TextToText": TextToText,
+}
 
 
 def load(directory):
@@ -23,7 +29,7 @@ def load(directory):
         directory: str or path.
 
     Returns:
-        The pipeline: a `TextGenerator` or a `StreamClassifier`.
+        The pipeline: a `TextGenerator`, a `TextToText` or a `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.
@@ -37,14 +43,15 @@ def load(directory):
             f"`pipeline.json` must name a pipeline of keras_lm, {sorted(PIPELINES)}. "
             f"Received: {name!r} in {directory}"
         )
-    tokenizer = None
+    tokenizers = dict.fromkeys(tokenizer_names(PIPELINES[name]))
     if description.get("has_tokenizer", True):
-        path = _present(directory / "tokenizer.model")
-        tokenizer = SentencePieceTokenizer.load(path)
+        for part in tokenizers:
+            path = _present(directory / f"{part}.model")
+            tokenizers[part] = SentencePieceTokenizer.load(path)
     model = _load_model(_present(directory / "model.keras"))
     settings = description["settings"]
     try:
-        return PIPELINES[name](model, tokenizer=tokenizer, **settings)
+        return PIPELINES[name](model, **tokenizers, **settings)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
             "The files of a pipeline must fit together. "

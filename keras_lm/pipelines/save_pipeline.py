@@ -6,10 +6,11 @@ from keras_lm.files import complete_folder
 
 
 def save_pipeline(pipeline, directory, settings: dict, overwrite: bool = False) -> None:
-    """Writes model, tokenizer and settings to one directory, complete or not at all.
+    """Writes model, tokenizers and settings to one directory, complete or not at all.
 
     Args:
-        pipeline: its `model` and `tokenizer` (or `None`) are written.
+        pipeline: its `model` is written, and the tokenizers that its class names in
+            `TOKENIZERS` (by default `tokenizer`), which may be `None`.
         directory: str or path.
         settings: dict of plain Python: the other arguments of its class.
         overwrite: bool. Whether a directory that is there may be replaced.
@@ -18,17 +19,32 @@ def save_pipeline(pipeline, directory, settings: dict, overwrite: bool = False) 
         FileExistsError: it exists, and `overwrite` is false.
         OSError: it cannot be written.
     """
+    names = tokenizer_names(type(pipeline))
+    tokenizers = {name: getattr(pipeline, name) for name in names}
     description = {
         "pipeline": type(pipeline).__name__,
-        "has_tokenizer": pipeline.tokenizer is not None,
+        "has_tokenizer": None not in tokenizers.values(),
         "settings": settings,
     }
     with complete_folder(directory, overwrite) as folder:
         _without_optimizer(pipeline.model).save(folder / "model.keras")
-        if pipeline.tokenizer is not None:
-            pipeline.tokenizer.save(folder / "tokenizer.model")
+        for name, tokenizer in tokenizers.items():
+            if tokenizer is not None:
+                tokenizer.save(folder / f"{name}.model")
         text = json.dumps(description, indent=1)
         (folder / "pipeline.json").write_text(text, encoding="utf-8")
+
+
+def tokenizer_names(pipeline_class) -> tuple[str, ...]:
+    """The arguments of a pipeline's class that are tokenizers, in files of their names.
+
+    Args:
+        pipeline_class: a class of `keras_lm.pipelines`.
+
+    Returns:
+        tuple of str.
+    """
+    return getattr(pipeline_class, "TOKENIZERS", ("tokenizer",))
 
 
 def _without_optimizer(model):

@@ -1,7 +1,7 @@
 """Text: corpora, tokenizers and datasets, from strings to arrays for `fit`.
 
-TensorFlow is loaded by `language_model_dataset` and `GraphTokenizer` when they are
-used, and by nothing else here.
+TensorFlow is loaded by `language_model_dataset`, `parallel_dataset` and
+`GraphTokenizer` when they are used, and by nothing else here.
 """
 
 from typing import TYPE_CHECKING
@@ -10,11 +10,14 @@ from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
 from keras_lm.text.language_model_dataset import language_model_dataset
+from keras_lm.text.parallel_dataset import parallel_dataset
 from keras_lm.text.read_corpus import read_corpus
+from keras_lm.text.read_pairs import read_pairs
 from keras_lm.text.read_word_vectors import read_word_vectors
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_lm.text.split_documents import split_documents
 from keras_lm.text.stream_decoder import StreamDecoder
+from keras_lm.text.teacher_forcing import teacher_forcing
 from keras_lm.text.train_tokenizer import train_tokenizer
 
 if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
@@ -28,9 +31,12 @@ __all__ = [
     "docstring_corpus",
     "encode_corpus",
     "language_model_dataset",
+    "parallel_dataset",
     "read_corpus",
+    "read_pairs",
     "read_word_vectors",
     "split_documents",
+    "teacher_forcing",
     "train_tokenizer",
 ]
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_lm.text.encode_corpus import encode_corpus
+from keras_lm.text.passes import passes, quietly, shuffled
 
 
 def language_model_dataset(
@@ -101,41 +102,24 @@ def _refuse_less_than_one_batch(num_tokens, sequence_length, batch_size):
 
 
 def _batches(windows, batch_size, seed, repeat):
-    """A dataset of batches of rows; `seed=None` keeps their order.
-
-    The order is drawn with stateless random numbers from the seed and the number of
-    the pass: `Dataset.shuffle` would also depend on TensorFlow's global seed.
-    """
+    """A dataset of batches of rows; `seed=None` keeps their order."""
     import tensorflow as tf
 
     num_windows = len(windows[0])
     num_batches = num_windows // batch_size
     with tf.device("CPU"):
         windows = tuple(tf.constant(array) for array in windows)
-        num_passes = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def row_numbers(this_pass):
-        numbers = tf.range(num_windows, dtype=tf.int64)
-        if seed is not None:
-            numbers = tf.random.experimental.stateless_shuffle(
-                numbers, seed=tf.stack([tf.constant(seed, tf.int64), this_pass])
-            )
+        numbers = shuffled(tf.range(num_windows, dtype=tf.int64), seed, this_pass)
         numbers = numbers[: num_batches * batch_size]
         return tf.data.Dataset.from_tensor_slices(
             tf.reshape(numbers, [num_batches, batch_size])
         )
 
-    if repeat:
-        passes, cardinality = tf.data.Dataset.counter(), tf.data.INFINITE_CARDINALITY
-    else:
-        passes, cardinality = tf.data.Dataset.from_tensors(0), num_batches
-        passes = passes.map(lambda _: num_passes.assign_add(1) - 1)
-    dataset = passes.flat_map(row_numbers)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
-    dataset = dataset.map(
-        lambda numbers: tuple(tf.gather(array, numbers) for array in windows)
+    dataset = passes(row_numbers, num_batches, repeat)
+    return quietly(
+        dataset.map(
+            lambda numbers: tuple(tf.gather(array, numbers) for array in windows)
+        )
     )
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = 1  # leave the cores to training
-    options.autotune.enabled = False
-    return dataset.prefetch(2).with_options(options)

@@ -17,7 +17,7 @@ def read_word_vectors(
     left out.
 
     Args:
-        path: str or path, UTF-8.
+        path: str or path, UTF-8. A word of other bytes is like no other.
         words: str for each token id.
         initial: float `(len(words), D)` or `None`. Rows for the words that the file
             does not know: for example, the embedding's own. `None` draws them, as far
@@ -30,7 +30,7 @@ def read_word_vectors(
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file knows none of the words, a vector has another width than
-            the first, or `initial` another shape.
+            the first or holds what is no number, or `initial` has another shape.
 
     Example:
         >>> import pathlib, tempfile
@@ -74,7 +74,9 @@ def read_word_vectors(
 def _vectors(path):
     """`(word, vector)` of each line."""
     width = None
-    with pathlib.Path(path).open(encoding="utf-8") as lines:
+    with pathlib.Path(path).open(
+        encoding="utf-8", errors="surrogateescape", newline="\n"
+    ) as lines:
         for number, line in enumerate(lines, start=1):
             word, *numbers = line.rstrip().split(" ")
             if number == 1 and len(numbers) == 1:
@@ -85,7 +87,14 @@ def _vectors(path):
                     f"Each line must hold a word and {width} numbers. "
                     f"Received: {len(numbers)} in line {number} of {path}"
                 )
-            yield word, np.array(numbers, "float32")
+            try:
+                vector = np.array(numbers, "float32")
+            except ValueError as error:
+                raise ValueError(
+                    f"Each line must hold a word and {width} numbers. "
+                    f"Received: {error}, in line {number} of {path}"
+                ) from error
+            yield word, vector
 
 
 def _others(known, number, seed):

@@ -23,9 +23,10 @@ class SentencePieceTokenizer:
     `keras_lm.text.unicode`). Invalid UTF-8 becomes U+FFFD. `decode` takes any ids:
     special tokens give nothing, and bytes that are no character give U+FFFD.
 
-    `vocabulary_size`, `padding_id` and `separator_id` (between documents, and the end
-    of a generated text) are attributes; `vocabulary_bytes` is what each token adds to
-    a text. `GraphTokenizer` is the same inside a TensorFlow graph.
+    `vocabulary_size`, `padding_id`, `separator_id` (between documents, before a target,
+    and the end of a generated text) and `unknown_id` (which `encode` never gives) are
+    attributes; `vocabulary_bytes` is what each token adds to a text. `GraphTokenizer`
+    is the same inside a TensorFlow graph.
 
     Args:
         model_proto: bytes. A SentencePiece model, as `train_tokenizer` makes it.
@@ -51,6 +52,7 @@ class SentencePieceTokenizer:
         self.vocabulary_size = self._processor.vocab_size()
         self.padding_id = self._processor.pad_id()
         self.separator_id = self._processor.eos_id()
+        self.unknown_id = self._processor.unk_id()
         self.vocabulary_bytes = [
             _bytes_of(self._processor, n) for n in range(self.vocabulary_size)
         ]

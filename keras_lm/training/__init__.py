@@ -1,7 +1,11 @@
-"""What goes into `compile()` and `fit()`: loss, metric, schedule, checkpoints."""
+"""What goes into `compile()` and `fit()`: losses, metrics, schedules, callbacks."""
 
 from keras_lm.training.anneal_kl import AnnealKL
+from keras_lm.training.average_checkpoints import AverageCheckpoints
+from keras_lm.training.bleu_callback import BleuCallback
+from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
+from keras_lm.training.inverse_square_root import InverseSquareRoot
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
@@ -11,11 +15,15 @@ from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
     "AnnealKL",
+    "AverageCheckpoints",
+    "BleuCallback",
     "ConsecutiveSegments",
+    "InverseSquareRoot",
     "MaskedCrossEntropy",
     "NGramModel",
     "Perplexity",
     "ResumableCheckpoint",
     "WarmupCosine",
+    "compare_texts",
     "predict_mc",
 ]

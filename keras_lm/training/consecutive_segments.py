@@ -66,11 +66,10 @@ class ConsecutiveSegments(keras.Model):
                 f"Each batch must have batch_size={self.batch_size} rows. "
                 f"Received: token_ids of shape {tuple(token_ids.shape)}"
             )
+        # Copies, since the variables are assigned to below.
+        carried = [keras.ops.copy(state.value) for state in self.carried]
         rows = keras.tree.pack_sequence_as(
-            self.model.empty_rows(self.batch_size),
-            [
-                keras.ops.copy(state.value) for state in self.carried
-            ],  # which is assigned to,
+            self.model.empty_rows(self.batch_size), carried
         )
         logits, rows = self.model.read(token_ids, rows, padding_mask, training)
         for state, new in zip(self.carried, keras.tree.flatten(rows), strict=True):

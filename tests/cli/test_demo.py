@@ -32,6 +32,7 @@ def corpus(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow_elsewhere
 def test_a_text_file_becomes_a_model_and_two_exports_that_agree(corpus, tmp_path):
     output, checkpoints = tmp_path / "saved_models", tmp_path / "checkpoints"
 

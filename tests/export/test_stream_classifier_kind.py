@@ -16,6 +16,8 @@ from tests.checks import assert_close
 from tests.export.conftest import make_classifier
 from tests.export.readme import run_script
 
+pytestmark = pytest.mark.slow_elsewhere
+
 rng = np.random.default_rng(seed=0)
 NAMES = ("photo", "sound", "title")
 # Chinese, emoji, nothing, bytes that are no UTF-8, SentencePiece's own space sign.
@@ -161,6 +163,7 @@ def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(
 
 
 @pytest.mark.once
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["float16", "dynamic_int8"])
 def test_quantised_files_are_close(classifier, tmp_path, quantization):
     report = export_litert(classifier, tmp_path / "small.tflite", quantization)

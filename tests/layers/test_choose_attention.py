@@ -55,6 +55,16 @@ def test_names_do_not_depend_on_what_was_made_before():
     assert names == {"attention"}
 
 
+def test_another_name_is_that_of_the_layers_and_of_the_errors():
+    kinds = ["multi_head", MultiHeadAttention(3, 7)]
+
+    layers = choose_attention(kinds, 2, name="cross_attention", **SIZES)
+
+    assert {layer.name for layer in layers} == {"cross_attention"}
+    with pytest.raises(ValueError, match="`cross_attention` must be one of"):
+        choose_attention("manyhead", 2, name="cross_attention", **SIZES)
+
+
 @pytest.mark.parametrize("kinds", [list, tuple])
 def test_a_list_alternates(kinds):
     wide = MultiHeadAttention(3, 7)

@@ -7,7 +7,7 @@ from keras import ops
 from keras_lm import backend
 from keras_lm.layers import LocalAttention, MultiHeadAttention
 from keras_lm.layers.clock import advance_clock, start_clock
-from tests.checks import assert_close, check_attention, gradients, padding
+from tests.checks import assert_close, check_attention, compiled, gradients, padding
 
 rng = np.random.default_rng(seed=0)
 
@@ -55,14 +55,14 @@ def test_it_equals_masked_full_attention(length, window, num_global, causal):
     hidden = rng.normal(size=(2, length, 6)).astype("float32")
     mask = visible(length, window, num_global, causal)
 
-    expected, weights = full(
-        hidden, hidden, attention_mask=mask, return_attention_scores=True
+    expected, weights = compiled(full, return_attention_scores=True)(
+        hidden, hidden, attention_mask=mask
     )
 
-    assert_close(local(hidden, hidden, use_causal_mask=causal), expected)
-    output, local_weights = local(
-        hidden, hidden, use_causal_mask=causal, return_attention_scores=True
-    )
+    call = compiled(local, use_causal_mask=causal)
+    assert_close(call(hidden, hidden), expected)
+    call = compiled(local, use_causal_mask=causal, return_attention_scores=True)
+    output, local_weights = call(hidden, hidden)
     assert_close(output, expected)
     assert_close(local_weights, weights)
 
@@ -93,8 +93,8 @@ def test_many_blocks_have_the_output_and_gradient_of_masked_full_attention(
     assert_close(value, expected)
     assert np.abs(expected_gradient).max() > 0
     assert_close(gradient, expected_gradient)
-    output = local(hidden, hidden, value_mask=real, use_causal_mask=causal)
-    assert_close(output, full(hidden, hidden, attention_mask=mask))
+    output = compiled(local, use_causal_mask=causal)(hidden, hidden, value_mask=real)
+    assert_close(output, compiled(full)(hidden, hidden, attention_mask=mask))
 
 
 @pytest.mark.parametrize("length", [19, 20])
@@ -121,8 +121,9 @@ def test_left_padding_moves_the_global_tokens_with_the_text(causal):
     padded = np.concatenate([np.full((1, 4, 6), 9.0, "float32"), hidden], axis=1)
     real = np.arange(13)[None] >= 4
 
-    alone = local(hidden, hidden, use_causal_mask=causal)
-    among = local(padded, padded, value_mask=real, use_causal_mask=causal)
+    call = compiled(local, use_causal_mask=causal)
+    alone = call(hidden, hidden)
+    among = call(padded, padded, value_mask=real)
 
     assert_close(among[:, 4:], alone)
 
@@ -133,8 +134,8 @@ def test_a_mask_of_pairs_is_honoured():
     pairs = rng.random((2, 8, 8)) < 0.7
     both = pairs & visible(8, 3, 1, causal=False)
     assert_close(
-        local(hidden, hidden, attention_mask=pairs),
-        full(hidden, hidden, attention_mask=both),
+        compiled(local)(hidden, hidden, attention_mask=pairs),
+        compiled(full)(hidden, hidden, attention_mask=both),
     )
 
 
@@ -144,9 +145,11 @@ def test_two_layers_reach_twice_as_far():
     louder = hidden.copy()
     louder[0, 0] += 100.0
 
+    call = compiled(local, use_causal_mask=True)
+
     def twice(x):
-        x = local(x, x, use_causal_mask=True)
-        return ops.convert_to_numpy(local(x, x, use_causal_mask=True))
+        x = call(x, x)
+        return ops.convert_to_numpy(call(x, x))
 
     moved = np.abs(twice(louder) - twice(hidden)).max(axis=-1)[0] > 1e-6
     assert moved.tolist() == [True] * 7 + [False] * 6  # 2 (w - 1) = 6 steps on
@@ -176,13 +179,13 @@ def test_a_text_many_times_the_window_is_decoded_as_at_once(piece, num_global_to
     local, _ = pair_of_layers(5, num_global_tokens, rotary_wavelength=100.0)
     hidden = rng.normal(size=(2, 34, 6)).astype("float32")
     clock, state = start_clock(2, 34), local.initial_state(2, 34)
-    outputs = []
+    outputs, step = [], compiled(local.step)
     for start in range(0, 34, piece):
         some = ops.convert_to_tensor(hidden[:, start : start + piece])
         clock, now = advance_clock(clock, some.shape[1])
-        output, state = local.step(some, state, now)
+        output, state = step(some, state, now)
         outputs.append(ops.convert_to_numpy(output))
-    whole = local(hidden, hidden, use_causal_mask=True)
+    whole = compiled(local, use_causal_mask=True)(hidden, hidden)
     assert_close(np.concatenate(outputs, axis=1), whole)
 
 

@@ -47,6 +47,14 @@ def make_heads(length, width=2):
     return [ops.convert_to_tensor(rng.normal(size=s), "float32") for s in shapes]
 
 
+def attend(layer, arrays, seen):
+    return compiled(lambda *heads: layer.attend(*heads, seen, training=False))(*arrays)
+
+
+def weigh(layer, arrays, seen):
+    return compiled(lambda *heads: layer.weigh(*heads, seen, training=False))(*arrays)
+
+
 def test_a_case_done_by_hand():
     # Regions of two: {0, 1} is far from query 2. Its importances are c = 0 and ln 3, so
     # the summary's weights are 1/4 and 3/4 and its importance ln 4. The query is 0:
@@ -62,9 +70,9 @@ def test_a_case_done_by_hand():
     arrays = [ops.convert_to_tensor(x, "float32") for x in (query, key, value)]
     for u, expected in ((math.log(3), [0.2, 0.6, 0.2]), (0.0, [1 / 3] * 3)):
         layer.importance.assign([[u]])
-        _, weights = layer.weigh(*arrays, Visibility(is_causal=True), training=False)
+        _, weights = weigh(layer, arrays, Visibility(is_causal=True))
         assert_close(weights[0, 0, 2], expected)
-        context = layer.attend(*arrays, Visibility(is_causal=True), training=False)
+        context = attend(layer, arrays, Visibility(is_causal=True))
         assert_close(context[0, 0, 2], [expected[1] * 5 + expected[2] * 10])
 
 
@@ -95,8 +103,8 @@ def test_it_is_what_a_loop_gives(causal, real):
             1,
             causal,
         )
-        assert_close(layer.attend(*arrays, seen, training=False), expected)
-        context, weights = layer.weigh(*arrays, seen, training=False)
+        assert_close(attend(layer, arrays, seen), expected)
+        context, weights = weigh(layer, arrays, seen)
         assert_close(context, expected)
         assert_close(weights, expected_weights)
 
@@ -106,22 +114,23 @@ def test_it_is_what_a_loop_gives(causal, real):
 def test_left_padding_moves_the_regions_with_the_text(causal, wavelength):
     layer = make_layer(region_size=3, rotary_wavelength=wavelength)
     hidden = rng.normal(size=(1, 11, 6)).astype("float32")
-    alone = layer(hidden, hidden, use_causal_mask=causal)
+    call = compiled(layer, use_causal_mask=causal)
+    alone = call(hidden, hidden)
     for pad in (1, 4):
         padded = np.concatenate([np.full((1, pad, 6), 9.0, "float32"), hidden], axis=1)
         real = np.arange(11 + pad)[None] >= pad
-        among = layer(padded, padded, value_mask=real, use_causal_mask=causal)
+        among = call(padded, padded, value_mask=real)
         assert_close(among[:, pad:], alone)
 
 
 def test_a_causal_mask_of_pairs_is_causal_use():
     # No summary may hold what its query must not see.
     layer = make_layer(region_size=2, rotary_wavelength=100.0)
-    hidden = rng.normal(size=(2, 9, 6)).astype("float32")
+    hidden, past = rng.normal(size=(2, 9, 6)).astype("float32"), np.tri(9, dtype="bool")
     for options in ({}, {"value_mask": REAL[:, :9]}):
         assert_close(
-            layer(hidden, hidden, attention_mask=np.tri(9, dtype="bool"), **options),
-            layer(hidden, hidden, use_causal_mask=True, **options),
+            compiled(layer)(hidden, hidden, attention_mask=past, **options),
+            compiled(layer, use_causal_mask=True)(hidden, hidden, **options),
         )
 
 
@@ -133,10 +142,9 @@ def test_what_a_mask_of_pairs_hides_has_no_influence():
     louder = hidden.copy()
     louder[:, [4, 8]] += 100.0
 
-    before, weights = layer(
-        hidden, hidden, attention_mask=pairs, return_attention_scores=True
-    )
-    after = layer(louder, louder, attention_mask=pairs)
+    call = compiled(layer, return_attention_scores=True)
+    before, weights = call(hidden, hidden, attention_mask=pairs)
+    after = compiled(layer)(louder, louder, attention_mask=pairs)
 
     before, after = (ops.convert_to_numpy(x) for x in (before, after))
     rows = [0, 1, 2, 3, 5, 6, 7]
@@ -148,7 +156,7 @@ def test_importance_does_not_turn_with_the_positions():
     # Equal tokens all over: whatever `u`, each counts alike in its summary.
     layer = make_layer(region_size=3, neighbors=0, rotary_wavelength=3.0)
     hidden = np.broadcast_to(rng.normal(size=(1, 1, 6)), (1, 9, 6)).astype("float32")
-    _, weights = layer(hidden, hidden, return_attention_scores=True)
+    _, weights = compiled(layer, return_attention_scores=True)(hidden, hidden)
     weights = ops.convert_to_numpy(weights)[:, :, :3, 3:].reshape(1, 4, 3, 2, 3)
     assert_close(weights, np.broadcast_to(weights[..., :1], weights.shape))
     assert weights.min() > 1e-3
@@ -231,7 +239,7 @@ def test_a_text_of_many_regions_is_decoded_as_at_once(piece, real):
         mask = None if real is None else real[:, start : start + piece]
         output, state, clock = step(some, state, clock, mask)
         outputs.append(ops.convert_to_numpy(output))
-    whole = layer(hidden, hidden, value_mask=real, use_causal_mask=True)
+    whole = compiled(layer, use_causal_mask=True)(hidden, hidden, value_mask=real)
     rows = 1.0 if real is None else real[..., None]  # padding turns by other places
     whole = ops.convert_to_numpy(whole)
     assert_close(np.concatenate(outputs, axis=1) * rows, whole * rows)

@@ -60,6 +60,8 @@ def test_configuration_and_file_give_the_same_logits(fusion, num_layers):
     config = json.loads(json.dumps(model.get_config()))  # plain numbers and names
     copy = MultimodalClassifier.from_config(config)
     assert copy.get_config() == model.get_config()
+    copy.set_weights(model.get_weights())
+    assert_close(logits_of(copy, INPUTS), expected, 1e-6)
 
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")
@@ -201,6 +203,7 @@ def test_it_trains_on_tf_data():
     assert np.isfinite(model.fit(data, verbose=0).history["loss"][0])
 
 
+@pytest.mark.slow_elsewhere
 def test_it_learns_which_stream_to_ask():
     # The answer is the token, or, where the text is missing, the brightness. By heart
     # in 60 steps; a uniform guess has loss ln 4 = 1.39.

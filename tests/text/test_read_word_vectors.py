@@ -65,6 +65,21 @@ def test_what_is_refused(path, words, initial, message):
         read_word_vectors(path, words, initial)
 
 
+def test_any_language_and_what_is_no_utf_8(path):
+    path.write_bytes("猫 1 2\n🙂 3 4\n".encode() + b"\xff\xfe 5 6\r\n")
+
+    vectors = read_word_vectors(path, ["🙂", "▁猫", ""], np.zeros((3, 2)))
+
+    np.testing.assert_array_equal(vectors, [[3, 4], [1, 2], [0, 0]])
+
+
+def test_what_is_no_number_is_refused(path):
+    path.write_text("cat 1 two\n", encoding="utf-8")
+
+    with pytest.raises(ValueError, match="a word and 2 numbers. Received: .*in line 1"):
+        read_word_vectors(path, ["cat"])
+
+
 def test_a_line_of_another_width_is_refused(path):
     path.write_text(GLOVE + "dog 1 2 3\n", encoding="utf-8")
 

@@ -68,6 +68,21 @@ def test_numbers_and_gradients_are_keras_own():
     assert_close(gradient, expected_gradient, tolerance=1e-6)
 
 
+def test_smoothed_numbers_and_gradients_are_keras_own():
+    smoothed = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=0.1
+    )
+
+    def theirs(next_token_ids, logits, weights=None):
+        return smoothed(ops.one_hot(next_token_ids, 7), logits, weights)
+
+    expected, expected_gradient = value_and_gradient(theirs, LOGITS)
+    actual, gradient = value_and_gradient(MaskedCrossEntropy(0.1), LOGITS)
+
+    assert_close(actual, expected, tolerance=1e-6)
+    assert_close(gradient, expected_gradient, tolerance=1e-6)
+
+
 def test_large_logits_stay_finite():
     loss, gradient = value_and_gradient(MaskedCrossEntropy(), LOGITS * 1e4)
 

@@ -1,0 +1,166 @@
+"""What Transformer models are made of, each part in one place."""
+
+import keras
+from keras import ops
+
+from keras_lm.layers.arguments import check_choice, check_heads, check_sizes, seed_of
+from keras_lm.layers.choose_attention import choose_attention
+
+POSITIONS = ("rotary", "learned", None)
+
+
+def check_transformer(num_heads, hidden_dim, positions, **sizes):
+    """Refuses arguments of which no Transformer can be made.
+
+    Args:
+        num_heads: int.
+        hidden_dim: int.
+        positions: anything.
+        **sizes: ints, by the argument's name.
+
+    Raises:
+        ValueError: a size is below 1, `num_heads` does not divide `hidden_dim`, or
+            `positions` is none of `POSITIONS`.
+    """
+    check_sizes(hidden_dim=hidden_dim, **sizes)
+    check_heads(num_heads, hidden_dim)
+    check_choice("positions", positions, POSITIONS)
+
+
+def make_token_embedding(vocabulary_size, hidden_dim, tie_weights, policy, name):
+    """A vector for each token, and logits by these or by a matrix of their own.
+
+    Args:
+        vocabulary_size: int.
+        hidden_dim: int.
+        tie_weights: bool. Whether logits use the vectors.
+        policy: dtype policy.
+        name: str.
+
+    Returns:
+        `keras.layers.ReversibleEmbedding`.
+    """
+    return keras.layers.ReversibleEmbedding(
+        vocabulary_size,
+        hidden_dim,
+        tie_weights=tie_weights,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        reverse_dtype="float32",
+        dtype=policy,
+        name=name,
+    )
+
+
+def make_position_embedding(positions, max_length, hidden_dim, policy, name):
+    """A vector for each place, where positions are learned.
+
+    Args:
+        positions: one of `POSITIONS`.
+        max_length: int.
+        hidden_dim: int.
+        policy: dtype policy.
+        name: str.
+
+    Returns:
+        `keras.layers.Embedding`, or `None` where they are not learned.
+    """
+    if positions != "learned":
+        return None
+    return keras.layers.Embedding(
+        max_length,
+        hidden_dim,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
+        dtype=policy,
+        name=name,
+    )
+
+
+def make_attentions(
+    attention, num_layers, num_heads, hidden_dim, dropout, positions=None, **arguments
+):
+    """An attention layer for each block; see `layers.choose_attention`.
+
+    Args:
+        attention: what a model is given.
+        num_layers: int.
+        num_heads: int, divides `hidden_dim`.
+        hidden_dim: int.
+        dropout: float.
+        positions: one of `POSITIONS`.
+        **arguments: of `choose_attention`.
+
+    Returns:
+        list of `num_layers` `Attention` layers.
+    """
+    return choose_attention(
+        attention,
+        num_layers,
+        num_heads=num_heads,
+        key_dim=hidden_dim // num_heads,
+        dropout=dropout,
+        rotary_wavelength=10_000.0 if positions == "rotary" else None,
+        **arguments,
+    )
+
+
+def make_blocks(
+    block_class, arguments, attentions, name, seed, policy, cross_attentions=None
+):
+    """A block for each attention layer.
+
+    Args:
+        block_class: `TransformerEncoderBlock` or `TransformerDecoderBlock`.
+        arguments: tuple. What all blocks are given after their attention layer.
+        attentions: list of `Attention` layers.
+        name: str. The first block is `<name>_0`.
+        seed: int or `None`. Of the first block.
+        policy: dtype policy.
+        cross_attentions: list of `Attention` layers, or `None`.
+
+    Returns:
+        list of blocks.
+    """
+    others = [{}] * len(attentions)
+    if cross_attentions is not None:
+        others = [{"cross_attention": layer} for layer in cross_attentions]
+    return [
+        block_class(
+            layer,
+            *arguments,
+            **other,
+            seed=seed_of(seed, i),
+            dtype=policy,
+            name=f"{name}_{i}",
+        )
+        for i, (layer, other) in enumerate(zip(attentions, others, strict=True))
+    ]
+
+
+def make_norm(policy, name):
+    """The normalisation behind the last block.
+
+    Args:
+        policy: dtype policy.
+        name: str.
+
+    Returns:
+        `keras.layers.LayerNormalization`.
+    """
+    return keras.layers.LayerNormalization(epsilon=1e-5, dtype=policy, name=name)
+
+
+def places_of(token_ids, padding_mask):
+    """The place of each token in its row; padding is not counted.
+
+    Args:
+        token_ids: int `(B, T)`.
+        padding_mask: bool `(B, T)` or `None`. `True` = real.
+
+    Returns:
+        int32 `(B or 1, T)`.
+    """
+    if padding_mask is None:
+        steps = ops.arange(0, ops.shape(token_ids)[1], dtype="int32")
+        return ops.expand_dims(steps, 0)  # (1, T)
+    real = ops.cast(padding_mask, "int32")
+    return ops.maximum(ops.cumsum(real, axis=1) - 1, 0)  # (B, T)

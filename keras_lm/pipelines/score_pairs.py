@@ -1,0 +1,75 @@
+"""Log-likelihoods of targets, given their sources."""
+
+import keras
+import numpy as np
+
+from keras_lm.generation import batches_by_length
+from keras_lm.generation.generate import bucket
+from keras_lm.text import teacher_forcing
+
+
+def score_pairs(
+    model,
+    sources,
+    targets,
+    source_tokenizer,
+    target_tokenizer,
+    max_source_length: int,
+    max_batch_tokens: int,
+) -> np.ndarray:
+    """How likely a model finds each target, the separator at its end included.
+
+    Args:
+        model: an encoder-decoder, called with a dictionary of arrays.
+        sources: lists of token ids, without special tokens.
+        targets: as many of these.
+        source_tokenizer: has `separator_id` and `padding_id`.
+        target_tokenizer: the same.
+        max_source_length: int. Most tokens of a source, its separator included.
+        max_batch_tokens: int. Target tokens of a batch, padding included.
+
+    Returns:
+        float32 `(len(targets),)`: nats, at most 0.
+
+    Raises:
+        ValueError: there are not as many sources as targets, or one is too long.
+    """
+    if len(sources) != len(targets):
+        raise ValueError(
+            "There must be as many sources as targets. "
+            f"Received: {len(sources)} sources and {len(targets)} targets"
+        )
+    limits = (max_source_length, model.max_sequence_length)
+    for name, rows, limit in zip(
+        ("source", "target"), (sources, targets), limits, strict=True
+    ):
+        longest = max(map(len, rows), default=0) + 1
+        if longest > limit:
+            raise ValueError(
+                f"A {name} must have at most {limit} tokens, its separator included. "
+                f"Received: {longest} tokens"
+            )
+    batches, order = batches_by_length(
+        [[0, *target] for target in targets], max_batch_tokens
+    )
+    scores = [np.zeros((0,), "float32")]
+    for batch in batches:
+        some_sources = [sources[i] for i in batch]
+        some_targets = [targets[i] for i in batch]
+        widths = tuple(
+            min(bucket(max(map(len, side)) + 1), limit)
+            for side, limit in zip((some_sources, some_targets), limits, strict=True)
+        )
+        arrays = teacher_forcing(
+            some_sources, some_targets, source_tokenizer, target_tokenizer, widths
+        )
+        scores.append(_log_likelihoods(model, *arrays))
+    return np.concatenate(scores)[order]
+
+
+def _log_likelihoods(model, inputs, labels, weights):
+    logits = keras.ops.convert_to_tensor(model.predict_on_batch(inputs))
+    chosen = keras.ops.expand_dims(labels, -1)
+    nats = keras.ops.take_along_axis(logits, chosen, axis=-1)[..., 0]
+    nats = nats - keras.ops.logsumexp(logits, axis=-1)  # (B, T)
+    return np.sum(keras.ops.convert_to_numpy(nats), axis=1, where=weights > 0)

@@ -1,0 +1,299 @@
+"""Turns texts into other texts: an encoder-decoder and its tokenizers."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_lm.pipelines.save_pipeline import save_pipeline
+from keras_lm.pipelines.score_pairs import score_pairs
+from keras_lm.pipelines.search_rows import search_rows, stream_row
+from keras_lm.pipelines.slices import Joiner, joined_text, merged_text, slices
+from keras_lm.text.unicode import as_unicode
+
+
+class Answer(NamedTuple):
+    """One answer, and how `generation.beam_search` scored it.
+
+    Of a text that was cut the score is the sum over its slices.
+    """
+
+    text: str
+    score: float
+
+
+class TextToText:
+    """Strings in, other strings out: translation, summaries, answers.
+
+    A source is its tokens and the separator; an answer begins after a separator and
+    ends at the next, as `text.parallel_dataset` has it. The empty text has the empty
+    answer. A text that is longer than `max_source_length` is cut: into groups of whole
+    sentences, or, where one sentence is too long, into windows that overlap; their
+    answers are joined, and no part is left out.
+
+    Args:
+        model: an encoder-decoder of the decoding protocol, for example
+            `models.TransformerEncoderDecoder`.
+        source_tokenizer: `text.SentencePieceTokenizer`.
+        target_tokenizer: the same; one may serve both.
+        max_new_tokens: int, at least 1 and below the model's `max_sequence_length`; or
+            `None` for 128, or what the model can write. Default of the calls.
+        max_source_length: int, at least 2, or `None` for the model's
+            `max_sequence_length`. Tokens of a source, the separator included.
+        overlap: int, at least 0 and at most half of `max_source_length`. Tokens that a
+            window shares with the one before, or up to twice as many, to begin at a
+            word; `None` for an eighth.
+
+    Raises:
+        ValueError: the vocabularies of model and tokenizers differ in size, or a number
+            is out of range.
+
+    Example:
+        >>> tokenizer = keras_lm.text.train_tokenizer(["one two"] * 5, 300)
+        >>> model = keras_lm.models.TransformerEncoderDecoder(
+        ...     tokenizer.vocabulary_size, num_layers=1, num_heads=2, hidden_dim=8,
+        ...     intermediate_dim=16, max_sequence_length=32)
+        >>> translator = TextToText(model, tokenizer, tokenizer, max_new_tokens=4)
+        >>> len(translator(["one", "two"], beam_size=2))
+        2
+    """
+
+    TOKENIZERS = ("source_tokenizer", "target_tokenizer")
+
+    def __init__(
+        self,
+        model,
+        source_tokenizer,
+        target_tokenizer,
+        max_new_tokens: int | None = None,
+        max_source_length: int | None = None,
+        overlap: int | None = None,
+    ):
+        _check_vocabularies(model, source_tokenizer, target_tokenizer)
+        room = model.max_sequence_length
+        max_new_tokens = (
+            min(128, room - 1) if max_new_tokens is None else max_new_tokens
+        )
+        _check_count("max_new_tokens", max_new_tokens, 1, room - 1)
+        max_source_length = room if max_source_length is None else max_source_length
+        _check_count("max_source_length", max_source_length, 2, math.inf)
+        overlap = max_source_length // 8 if overlap is None else overlap
+        _check_count("overlap", overlap, 0, max_source_length // 2)
+        self.model = model
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer
+        self.max_new_tokens = max_new_tokens
+        self.max_source_length = max_source_length
+        self.overlap = overlap
+
+    def __call__(
+        self,
+        texts,
+        beam_size: int = 4,
+        max_new_tokens: int | None = None,
+        length_penalty: float = 1.0,
+        **options,
+    ):
+        """The best answer to each text.
+
+        Args:
+            texts: str or UTF-8 bytes, a list of these, or a `tf.data.Dataset` of
+                strings or of batches of strings.
+            beam_size: int, at least 1; 1 is greedy.
+            max_new_tokens: int, at least 1, for each slice; the pipeline's own when
+                `None`.
+            length_penalty: float; see `generation.beam_search`.
+            **options: others of `generation.beam_search` (`coverage_penalty`, ..), and
+                two more. `max_batch_tokens`, int, 2048 by default: texts are sorted by
+                length into batches of at most so many source tokens, padding included;
+                answers come back in order. `replace_unknown`, bool: whether the unknown
+                token is replaced by the source token that was most looked at, for which
+                the model must have `step_with_attention`.
+
+        Returns:
+            str for one text, list of str otherwise.
+
+        Raises:
+            TypeError: a text is neither str nor bytes, or an option is unknown.
+            ValueError: an argument is out of range, or does not fit the model.
+        """
+        options.update(max_new_tokens=max_new_tokens, length_penalty=length_penalty)
+        if isinstance(texts, (str, bytes)):
+            return self.n_best([texts], 1, beam_size, **options)[0][0].text
+        if hasattr(texts, "as_numpy_iterator"):  # a tf.data.Dataset
+            batches = [np.asarray(batch, object) for batch in texts.as_numpy_iterator()]
+            texts = [text for batch in batches for text in batch.ravel()]
+        found = self.n_best(texts, 1, beam_size, **options)
+        return [answers[0].text for answers in found]
+
+    def n_best(
+        self, texts, num_hypotheses: int = 4, beam_size: int = 4, **options
+    ) -> list[list[Answer]]:
+        """The best answers to each text, with their scores, best first.
+
+        Of a text that was cut, the `n`-th answer is the `n`-th of each slice.
+
+        Args:
+            texts: list of str or UTF-8 bytes.
+            num_hypotheses: int, at most `beam_size`.
+            beam_size: int, at least 1.
+            **options: as in the call.
+
+        Returns:
+            for each text at most `num_hypotheses` of `Answer(text, score)`, and fewer
+            where the model knows no more.
+
+        Raises:
+            TypeError: `texts` is one string, or as the call.
+            ValueError: as the call.
+        """
+        _refuse_one_string("texts", texts)
+        documents = [self._slices(text) for text in texts]
+        rows = [row for parts in documents for part in parts for row in part.rows]
+        options.update(num_hypotheses=num_hypotheses, beam_size=beam_size)
+        found = iter(self._search(rows, **options))
+        answers = []
+        for parts in documents:
+            of_parts = [[next(found) for _ in part.rows] for part in parts]
+            counts = [len(ranked) for windows in of_parts for ranked in windows]
+            ranks = range(min(counts, default=1))
+            answers.append([self._joined(parts, of_parts, rank) for rank in ranks])
+        return answers
+
+    def stream(self, text: str | bytes, **options) -> Iterator[str]:
+        """The greedy answer to one text, in pieces as they come.
+
+        It is made a few tokens at a time, each time from the source and what was said:
+        the same as the call with `beam_size=1`. A sentence in windows comes at once.
+
+        Args:
+            text: str or UTF-8 bytes.
+            **options: `max_new_tokens` and others of the call, without `beam_size`.
+
+        Returns:
+            iterator of str, never half a character; together, what the call gives.
+
+        Raises:
+            TypeError, ValueError: as the call, with the first piece.
+        """
+        joiner = Joiner()
+        for part in self._slices(text):
+            for piece in map(joiner.push, self._streamed(part, options)):
+                if piece:
+                    yield piece
+            joiner.end_part(part.gap)
+
+    def score(self, sources, targets, max_batch_tokens: int = 2048) -> np.ndarray:
+        """How likely the model finds each target, given its source.
+
+        Args:
+            sources: list of str or UTF-8 bytes.
+            targets: as many of these.
+            max_batch_tokens: int. Target tokens of a batch, padding included.
+
+        Returns:
+            float32 `(len(targets),)`: log-likelihoods, nats, at most 0; the sum over
+            the tokens of the target and the separator that ends it.
+
+        Raises:
+            TypeError: `sources` or `targets` is one string.
+            ValueError: they are not of one number, or one is longer than the model.
+        """
+        _refuse_one_string("sources", sources)
+        _refuse_one_string("targets", targets)
+        return score_pairs(
+            self.model,
+            self.source_tokenizer.encode(list(sources)),
+            self.target_tokenizer.encode(list(targets)),
+            self.source_tokenizer,
+            self.target_tokenizer,
+            self.max_source_length,
+            max_batch_tokens,
+        )
+
+    def save(self, directory, overwrite: bool = False) -> None:
+        """Writes model and tokenizers to one directory, complete or not at all.
+
+        Args:
+            directory: str or path, read back by `pipelines.load`.
+            overwrite: bool. Whether a directory that is there may be replaced.
+
+        Raises:
+            FileExistsError: it exists, and `overwrite` is false.
+            OSError: it cannot be written.
+        """
+        settings = {
+            "max_new_tokens": self.max_new_tokens,
+            "max_source_length": self.max_source_length,
+            "overlap": self.overlap,
+        }
+        save_pipeline(self, directory, settings, overwrite)
+
+    def _slices(self, text):
+        text = as_unicode(text)
+        most = self.max_source_length - 1  # the separator
+        return slices(text, self.source_tokenizer, most, min(self.overlap, most // 2))
+
+    def _search(self, rows, max_new_tokens=None, **options):
+        return search_rows(
+            self.model,
+            rows,
+            self.source_tokenizer,
+            self.target_tokenizer,
+            max_new_tokens=self._limit(max_new_tokens),
+            **options,
+        )
+
+    def _streamed(self, part, options):
+        """The pieces of one part's greedy answer."""
+        if len(part.rows) != 1 or not part.rows[0]:
+            found = self._search(part.rows, beam_size=1, **options)
+            windows = [answers[0].pieces for answers in found]
+            yield merged_text(windows, 2 * self.overlap)
+            return
+        options = {**options, "max_new_tokens": self._limit(**options)}
+        decoder = self.target_tokenizer.stream_decoder()
+        tokenizers = self.source_tokenizer, self.target_tokenizer
+        for token_id in stream_row(self.model, part.rows[0], *tokenizers, **options):
+            yield decoder.push(token_id)
+        yield decoder.flush()
+
+    def _joined(self, parts, found, rank):
+        """The answers of one rank to all parts of a text, as one."""
+        chosen = [[ranked[rank] for ranked in windows] for windows in found]
+        pieces = [[answer.pieces for answer in windows] for windows in chosen]
+        text = joined_text(parts, pieces, 2 * self.overlap)
+        return Answer(text, sum(one.score for windows in chosen for one in windows))
+
+    def _limit(self, max_new_tokens=None, **_):
+        limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
+        _check_count("max_new_tokens", limit, 1, self.model.max_sequence_length - 1)
+        return limit
+
+
+def _check_vocabularies(model, source_tokenizer, target_tokenizer):
+    source_size = getattr(model, "source_vocabulary_size", None)
+    for side, wanted, tokenizer in [
+        ("source", source_size or model.vocabulary_size, source_tokenizer),
+        ("target", model.vocabulary_size, target_tokenizer),
+    ]:
+        if wanted != tokenizer.vocabulary_size:
+            raise ValueError(
+                f"Model and {side} tokenizer must have vocabularies of one size. "
+                f"Received: {wanted} and {tokenizer.vocabulary_size}"
+            )
+
+
+def _check_count(name, value, least, most):
+    if not isinstance(value, int) or not least <= value <= most:
+        limit = f" and at most {most}" if most < math.inf else ""
+        raise ValueError(
+            f"`{name}` must be an int, at least {least}{limit}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def _refuse_one_string(name, texts):
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"`{name}` must be a list of strings. Received: {texts!r:.50}")

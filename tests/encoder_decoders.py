@@ -1,0 +1,195 @@
+"""What the tests of encoder-decoders share: their contract, a task that they learn."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lm.generation import beam_search
+from tests.checks import assert_close, compiled, outputs_of, padding
+
+rng = np.random.default_rng(seed=0)
+SOURCE_IDS = rng.integers(0, 13, size=(2, 5), dtype="int32")
+TARGET_IDS = rng.integers(0, 13, size=(2, 7), dtype="int32")
+NEXT_IDS = rng.integers(0, 13, size=(2, 7), dtype="int32")
+SOURCE_REAL, TARGET_REAL = padding(2, 5), padding(2, 7)
+# What a model is called with, by name.
+ARRAYS = {
+    "encoder_token_ids": SOURCE_IDS,
+    "decoder_token_ids": TARGET_IDS,
+    "encoder_padding_mask": SOURCE_REAL,
+    "decoder_padding_mask": TARGET_REAL,
+}
+START, STOP = 1, 2
+
+
+def check_encoder_decoder(model, attends=True):
+    """Causal, blind to padding, step == whole, and it says where it looked.
+
+    Args:
+        model: an encoder-decoder of 13 tokens on both sides.
+        attends: bool. Whether it says where it looked.
+    """
+    call = compiled(model)
+    logits = outputs_of(call(**ARRAYS))[0]
+    check_masks(call, logits)
+    check_causality(call, logits)
+    check_rows_alone(call, logits)
+    left = padding(2, 7, left=True)
+    whole = outputs_of(call(**{**ARRAYS, "decoder_padding_mask": left}))[0]
+    begin = compiled(model.initial_state, max_length=8)
+    step = compiled(model.step)
+    if attends:
+        check_steps(begin, step, whole, left, [3], attends=False)
+        step = compiled(model.step_with_attention)
+    check_steps(begin, step, whole, left, [3], attends)
+    check_steps(begin, step, logits, TARGET_REAL, [1, 3], attends)
+
+
+def check_masks(call, logits):
+    """What stands at padding moves nothing; and what stands elsewhere does."""
+    changed = {
+        **ARRAYS,
+        "encoder_token_ids": np.where(SOURCE_REAL, SOURCE_IDS, (SOURCE_IDS + 5) % 13),
+        "decoder_token_ids": np.where(TARGET_REAL, TARGET_IDS, (TARGET_IDS + 5) % 13),
+    }
+    after = outputs_of(call(**changed))[0]
+    np.testing.assert_allclose(after[TARGET_REAL], logits[TARGET_REAL], atol=1e-5)
+    for place in np.flatnonzero(SOURCE_REAL.all(axis=0)):
+        moved = SOURCE_IDS.copy()
+        moved[:, place] = (moved[:, place] + 1) % 13
+        after = outputs_of(call(**{**ARRAYS, "encoder_token_ids": moved}))[0]
+        assert np.all(np.abs(after - logits).max(axis=(1, 2)) > 1e-4)
+
+
+def check_causality(call, logits):
+    """A later target token changes nothing before it."""
+    for place in (2, 5):
+        later = TARGET_IDS.copy()
+        later[:, place:] = (later[:, place:] + 1) % 13
+        after = outputs_of(call(**{**ARRAYS, "decoder_token_ids": later}))[0]
+        np.testing.assert_allclose(after[:, :place], logits[:, :place], atol=1e-5)
+        assert np.abs(after[:, place:] - logits[:, place:]).max() > 1e-4
+
+
+def check_rows_alone(call, logits):
+    """The last row gets in the batch what it gets alone, without padding."""
+    source, target = SOURCE_REAL[-1], TARGET_REAL[-1]
+    alone = call(
+        encoder_token_ids=SOURCE_IDS[-1:, source],
+        decoder_token_ids=TARGET_IDS[-1:, target],
+    )
+    assert_close(logits[-1:, target], alone, 1e-4)
+
+
+def check_steps(begin, step, whole, target_real, pieces, attends):
+    """So many target tokens at a time give what all at once do."""
+    source = {"token_ids": SOURCE_IDS, "padding_mask": SOURCE_REAL}
+    for piece in pieces:
+        state, logits = begin(source), []
+        for start in range(0, 7, piece):
+            some = ops.convert_to_tensor(TARGET_IDS[:, start : start + piece])
+            mask = ops.convert_to_tensor(target_real[:, start : start + piece])
+            output, state, *looked = step(some, state, mask)
+            logits.append(ops.convert_to_numpy(output))
+            if attends:
+                check_attention(looked[0], some.shape[1])
+        logits = np.concatenate(logits, axis=1)
+        assert_close(logits[target_real], whole[target_real], 1e-4)
+
+
+def check_attention(attention, num_steps):
+    """Rows sum to 1 over the real steps of the source, and are 0 elsewhere."""
+    attention = ops.convert_to_numpy(attention)
+    assert attention.shape == (2, num_steps, 5)
+    assert_close(attention.sum(axis=-1), np.ones((2, num_steps)))
+    assert np.all(attention * ~SOURCE_REAL[:, None] == 0)
+
+
+def check_beams(model, attends=True):
+    """A beam of 1 is greedy, each row what it is alone, and more beams find more.
+
+    Args:
+        model: an encoder-decoder of 13 tokens, whose weights are not small.
+        attends: bool. Whether it says where it looked.
+    """
+    sources = [[3, 4, 5, 6], [7], [9, 8]]
+    arguments = {"start_token_id": START, "max_new_tokens": 4}
+
+    found = beam_search(model, sources, beam_size=1, **arguments)
+    wide = beam_search(
+        model, sources, beam_size=3, return_attention=attends, **arguments
+    )
+
+    expected = [greedily(model, source, 4) for source in sources]
+    assert found.token_ids[:, 0].tolist() == expected
+    assert len({tuple(row) for row in expected}) == 3
+    assert np.all(wide.scores >= found.scores - 1e-5)
+    if attends:
+        assert wide.attention.shape == (3, 1, 4, 4)
+        assert_close(wide.attention[1, 0], [[1.0, 0, 0, 0]] * 4)
+
+
+def greedily(model, source, number):
+    """Without a state: the whole target anew for each token, behind padding."""
+    call = compiled(model)
+    source, target = np.array([source], "int32"), np.zeros((1, 4), "int32")
+    target[0, 0] = START
+    for place in range(number):
+        logits = outputs_of(call(source, target))[0]
+        if place + 1 < 4:
+            target[0, place + 1] = np.argmax(logits[0, place])
+    return [*target[0, 1:].tolist(), int(np.argmax(logits[0, 3]))]
+
+
+def reversing(number, length):
+    """`(arrays, labels, weights)`: sources of up to `length` tokens, to be reversed."""
+    numbers = np.random.default_rng(seed=5)
+    sources = numbers.integers(3, 13, size=(number, length), dtype="int32")
+    lengths = numbers.integers(2, length + 1, size=number)
+    source_real = np.arange(length) < lengths[:, None]
+    target_real = np.arange(length + 1) <= lengths[:, None]
+    sources = np.where(source_real, sources, 0)
+    labels = np.zeros((number, length + 1), "int32")
+    for row, size in enumerate(lengths):
+        labels[row, : size + 1] = [*sources[row, :size][::-1], STOP]
+    starts = np.full((number, 1), START, "int32")
+    arrays = {
+        "encoder_token_ids": sources,
+        "decoder_token_ids": np.concatenate([starts, labels[:, :-1]], axis=1),
+        "encoder_padding_mask": source_real,
+        "decoder_padding_mask": target_real,
+    }
+    return arrays, labels, target_real.astype("float32")
+
+
+def check_it_learns_to_reverse(model, num_steps, learning_rate):
+    """`fit` on a dataset of dictionaries; then beam search reverses what it has seen.
+
+    Args:
+        model: an encoder-decoder of 13 tokens, targets up to 6.
+        num_steps: int. Steps of training, a batch of all 24 sources each.
+        learning_rate: float.
+    """
+    import tensorflow as tf
+
+    arrays, labels, weights = reversing(24, 5)
+    dataset = tf.data.Dataset.from_tensors((arrays, labels, weights))
+    model.compile(
+        keras.optimizers.Adam(learning_rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+
+    history = model.fit(dataset.repeat(num_steps), verbose=0, epochs=1)
+
+    real = arrays["encoder_padding_mask"]
+    sources = [
+        row[is_real].tolist()
+        for row, is_real in zip(arrays["encoder_token_ids"], real, strict=True)
+    ]
+    found = beam_search(model, sources, START, 1, 6, [STOP])
+    answers = [
+        row[: len(source) + 1].tolist()
+        for row, source in zip(found.token_ids[:, 0], sources, strict=True)
+    ]
+    assert history.history["loss"][0] < 2.0
+    assert answers == [[*source[::-1], STOP] for source in sources]

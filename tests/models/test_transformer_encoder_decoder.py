@@ -1,0 +1,246 @@
+"""TransformerEncoderDecoder: its contract, a loop, decoding, learning, its errors."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_lm.layers import LocalAttention, MultiHeadAttention
+from keras_lm.models import TransformerEncoderDecoder
+from tests import reference
+from tests.checks import assert_close, check_model, outputs_of
+from tests.encoder_decoders import (
+    ARRAYS,
+    NEXT_IDS,
+    SOURCE_IDS,
+    SOURCE_REAL,
+    TARGET_IDS,
+    TARGET_REAL,
+    check_beams,
+    check_encoder_decoder,
+    check_it_learns_to_reverse,
+)
+from tests.fakes import random_weights
+
+SIZES = {
+    "vocabulary_size": 13,
+    "num_layers": 2,
+    "num_heads": 3,
+    "hidden_dim": 18,
+    "intermediate_dim": 11,
+    "max_sequence_length": 19,
+}
+VARIANTS = {
+    "rotary": {"num_key_value_heads": 1},
+    "learned": {"positions": "learned", "gated": True, "activation": "silu"}
+    | {"normalize_first": False, "tie_embeddings": False, "share_embeddings": False}
+    | {"source_vocabulary_size": 17},
+}
+
+
+def make_model(**changes):
+    return TransformerEncoderDecoder(**{**SIZES, **changes})
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_model_contract(changes):
+    check_model(
+        make_model(num_layers=1, **changes),
+        ARRAYS,
+        (2, 7, 13),
+        targets=NEXT_IDS,
+        # Where nothing turns, key biases shift all scores of a query alike.
+        unmoved=("key/bias",),
+    )
+
+
+KINDS = {
+    **VARIANTS,
+    "of kinds": {"attention": ["local", "dynamic"]}
+    | {"cross_attention": ["bayesian", "dynamic"], "positions": None},
+}
+
+
+@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+def test_encoder_decoder_contract(changes):
+    model = make_model(**changes)
+    random_weights(model, seed=2)
+
+    check_encoder_decoder(model)
+
+
+def test_it_equals_a_loop():
+    model = make_model(num_layers=1)
+    random_weights(model, seed=2)
+    weights = reference.named_weights(model)
+    embeddings = weights["token_embedding/embeddings"]
+
+    def part(name):
+        return reference.below(weights, f"{name}/")
+
+    def add(hidden, block, name, sublayer):
+        normal = reference.layer_norm(part(f"{block}/{name}_norm"), hidden)
+        return hidden + sublayer(part(f"{block}/{name}"), normal)
+
+    def attend(real, causal=False):
+        seen = np.broadcast_to(
+            real[:, None, None], (2, 1, real.shape[1], real.shape[1])
+        )
+        if causal:
+            seen = seen & reference.causal(*seen.shape[2:])
+        places = reference.places(real)
+        return lambda w, x: reference.multi_head_attention(w, x, x, seen, 3, 3, places)[
+            0
+        ]
+
+    def feed(w, x):
+        return reference.feed_forward(w, x, reference.gelu)
+
+    source = add(
+        embeddings[SOURCE_IDS], "encoder_block_0", "attention", attend(SOURCE_REAL)
+    )
+    source = add(source, "encoder_block_0", "feed_forward", feed)
+    source = reference.layer_norm(part("encoder_norm"), source)
+
+    def look(w, x):
+        seen = SOURCE_REAL[:, None, None]
+        return reference.multi_head_attention(w, x, source, seen, 3, 3)[0]
+
+    hidden = embeddings[TARGET_IDS]
+    for name, sublayer in [
+        ("attention", attend(TARGET_REAL, causal=True)),
+        ("cross_attention", look),
+        ("feed_forward", feed),
+    ]:
+        hidden = add(hidden, "decoder_block_0", name, sublayer)
+    expected = reference.layer_norm(part("decoder_norm"), hidden) @ embeddings.T
+
+    logits = outputs_of(model(**ARRAYS))[0]
+
+    assert_close(logits[TARGET_REAL], expected[TARGET_REAL], tolerance=1e-4)
+
+
+def test_beam_search():
+    model = make_model(tie_embeddings=False)
+    random_weights(model, seed=2)
+
+    check_beams(model)
+
+
+def test_attention_is_that_of_the_last_block():
+    model = make_model(num_layers=2)
+    random_weights(model, seed=2)
+    source = {"token_ids": SOURCE_IDS, "padding_mask": SOURCE_REAL}
+    tokens = ops.convert_to_tensor(TARGET_IDS)
+    *_, expected = model.step_with_attention(tokens, model.initial_state(source, 7))
+
+    query = model.decoder_blocks[0].cross_attention.query_projection
+    query.kernel.assign(0 * query.kernel)
+    *_, after = model.step_with_attention(tokens, model.initial_state(source, 7))
+    query = model.decoder_blocks[1].cross_attention.query_projection
+    query.kernel.assign(0 * query.kernel)
+    *_, even = model.step_with_attention(tokens, model.initial_state(source, 7))
+
+    # The first block's queries change what the last one sees; without its own, the last
+    # looks at all alike.
+    assert np.abs(ops.convert_to_numpy(after - expected)).max() > 1e-4
+    count = SOURCE_REAL.sum(axis=1)[:, None, None]
+    assert_close(even, np.broadcast_to(SOURCE_REAL[:, None] / count, (2, 7, 5)))
+
+
+def test_a_state_without_a_mask_sees_the_whole_source():
+    model = make_model()
+    everywhere = {"token_ids": SOURCE_IDS, "padding_mask": np.ones((2, 5), "bool")}
+
+    states = [
+        model.initial_state(source, 7)
+        for source in ({"token_ids": SOURCE_IDS}, everywhere)
+    ]
+
+    logits = [model.step(TARGET_IDS, state)[0] for state in states]
+    assert_close(logits[0], logits[1], tolerance=0)
+    assert_close(logits[0], model(SOURCE_IDS, TARGET_IDS), tolerance=1e-4)
+
+
+def test_a_dictionary_is_the_same_as_its_arrays():
+    model = make_model()
+
+    assert_close(model(ARRAYS), model(**ARRAYS), tolerance=0)
+
+
+def test_embeddings_are_one_table_or_several():
+    shared = make_model()
+    apart = make_model(share_embeddings=False, source_vocabulary_size=17)
+    all_apart = make_model(share_embeddings=False, tie_embeddings=False)
+
+    assert apart.count_params() == shared.count_params() + 17 * 18
+    assert all_apart.count_params() == shared.count_params() + 2 * 13 * 18
+
+
+def test_attention_may_be_a_prototype_or_a_list():
+    wide, local = MultiHeadAttention(2, 5), LocalAttention(3, 4, window=3)
+    model = make_model(attention=[wide, local], cross_attention=wide)
+
+    for blocks in (model.encoder_blocks, model.decoder_blocks):
+        assert [type(block.attention) for block in blocks] == [type(wide), type(local)]
+    crossing = [block.cross_attention for block in model.decoder_blocks]
+    assert [layer.key_dim for layer in crossing] == [5, 5]
+    layers = [block.attention for block in model.encoder_blocks + model.decoder_blocks]
+    assert len({id(layer) for layer in [*layers, *crossing, wide, local]}) == 8
+    again = TransformerEncoderDecoder.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+
+
+def test_the_seed_repeats_the_dropout_of_every_layer():
+    first, second = (make_model(dropout=0.3, seed=3) for _ in range(2))
+    second.set_weights(first.get_weights())
+    still = outputs_of(first(**ARRAYS))[0]
+
+    one, other = (outputs_of(m(**ARRAYS, training=True))[0] for m in (first, second))
+
+    assert_close(one, other, tolerance=0)
+    assert np.abs(one - still).max() > 1e-3
+    assert_close(first(**ARRAYS, training=False), still, tolerance=0)
+    seeds = [first.seed]
+    for block in first.encoder_blocks + first.decoder_blocks:
+        seeds += [block.seed, block.attention.seed]
+    seeds += [block.cross_attention.seed for block in first.decoder_blocks]
+    assert len(set(seeds)) == len(seeds) == 11
+
+
+def test_it_learns_to_reverse():
+    model = make_model(
+        num_layers=1, num_heads=2, hidden_dim=32, intermediate_dim=64, seed=1
+    )
+
+    check_it_learns_to_reverse(model, num_steps=100, learning_rate=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocabulary_size": 0}, "`vocabulary_size` must be at least 1"),
+        ({"num_layers": 0}, "`num_layers` must be at least 1"),
+        ({"max_sequence_length": 0}, "`max_sequence_length` must be at least 1"),
+        ({"num_heads": 5}, "`hidden_dim` must be a multiple of `num_heads`"),
+        ({"positions": "sinusoid"}, "`positions` must be one of"),
+        ({"attention": "manyhead"}, "`attention` must be one of"),
+        ({"cross_attention": "manyhead"}, "`cross_attention` must be one of"),
+        ({"cross_attention": "local"}, "`cross_attention` must be for two sequences"),
+        ({"cross_attention": "regional"}, "`cross_attention` must be for two"),
+        (
+            {"cross_attention": MultiHeadAttention(3, 6, rotary_wavelength=9.0)},
+            "`cross_attention` must be for two sequences",
+        ),
+        ({"source_vocabulary_size": 17}, "`source_vocabulary_size` must be `vocabul"),
+        ({"source_vocabulary_size": 0}, "`source_vocabulary_size` must be at least 1"),
+        ({"dropout": 1.0}, "`dropout` must be at least 0 and below 1"),
+    ],
+)
+def test_what_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_model(**changes)
+
+
+def test_a_call_without_a_target_is_refused():
+    with pytest.raises(ValueError, match="`decoder_token_ids` must be given"):
+        make_model()(SOURCE_IDS)

@@ -1,0 +1,117 @@
+"""search_rows: what each row gets alone, full batches, pieces, unknown tokens."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_lm import generation
+from keras_lm.generation import Hypotheses, beam_search
+from keras_lm.pipelines.search_rows import Found, search_rows, stream_row
+from tests.checks import examples
+from tests.fakes import TableModel
+
+STOP = 5
+
+
+class Source:
+    separator_id = 3
+    vocabulary_bytes = [b"s%d " % n for n in range(9)]
+
+
+class Target:
+    separator_id = STOP
+    unknown_id = 6
+    vocabulary_bytes = [b"t%d " % n for n in range(9)]
+
+
+MODEL = TableModel(9, has_source=True, max_sequence_length=50)
+ROWS = [[4, 1], [7] * 20, [], [2], [1, 2, 4], [8]]
+
+
+def search(rows, max_batch_tokens=2048, replace_unknown=False, **options):
+    options = {"beam_size": 3, "max_new_tokens": 6, **options}
+    return search_rows(
+        MODEL, rows, Source, Target, max_batch_tokens, replace_unknown, **options
+    )
+
+
+def test_each_row_gets_what_beam_search_gives_it_alone():
+    found = search(ROWS, max_batch_tokens=32, num_hypotheses=2)
+
+    for row, answers in zip(ROWS, found, strict=True):
+        if not row:
+            assert answers == [Found([], 0.0)]
+            continue
+        alone = beam_search(MODEL, [[*row, 3]], STOP, 3, 6, [STOP], num_hypotheses=2)
+        for number, answer in enumerate(answers):
+            token_ids = alone.token_ids[0, number].tolist()
+            token_ids = token_ids[: [*token_ids, STOP].index(STOP)]
+            assert answer.pieces == [b"t%d " % n for n in token_ids]
+            assert answer.score == pytest.approx(float(alone.scores[0, number]))
+
+
+def test_batches_are_filled_to_few_sizes(monkeypatch):
+    sizes = []
+
+    def counted(model, inputs, *args, **kwargs):
+        sizes.append(len(inputs))
+        return beam_search(model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(generation, "beam_search", counted)
+
+    assert len(search([[1]] * 7, max_batch_tokens=4 * 16)) == 7
+    assert len(search([[1]] * 5, max_batch_tokens=7 * 16)) == 5
+    assert sizes == [4, 4, 7]
+
+
+def test_no_row_needs_no_model():
+    assert search_rows(None, [], Source, Target, max_new_tokens=1) == []
+    assert search_rows(None, [[]], Source, Target) == [[Found([], 0.0)]]
+
+
+def test_an_unknown_token_becomes_the_source_token_looked_at():
+    def unknown(logits, token_ids, visible):
+        return logits + np.eye(9, dtype="float32")[Target.unknown_id] * 50
+
+    row = [4, 1, 7]
+    given = {"beam_size": 1, "sampler": unknown, "max_new_tokens": 4}
+
+    ((answer,),) = search([row], replace_unknown=True, **given)
+
+    said = [Target.unknown_id] * 4
+    looks = [MODEL.attention([STOP, *said[:n]], [*row, 3]) for n in range(4)]
+    expected = [b"s%d " % row[np.argmax(look[:3])] for look in looks]
+    assert answer.pieces == expected
+    ((answer,),) = search([row], **given)
+    assert answer.pieces == [b"t6 "] * 4
+
+
+@pytest.mark.once
+def test_a_place_without_hypothesis_is_left_out(monkeypatch):
+    found = Hypotheses(np.array([[[1, STOP], [2, 2]]]), np.array([[-1.0, -np.inf]]))
+    monkeypatch.setattr(generation, "beam_search", lambda *args, **kwargs: found)
+
+    assert search([[1]]) == [[Found([b"t1 "], -1.0)]]
+
+
+def test_a_stream_is_the_greedy_answer():
+    @examples(9)
+    @given(st.lists(st.integers(0, 8), min_size=1, max_size=15), st.integers(1, 40))
+    def check(row, limit):
+        token_ids = list(stream_row(MODEL, row, Source, Target, limit))
+
+        ((answer,),) = search([row], beam_size=1, max_new_tokens=limit)
+        assert [b"t%d " % n for n in token_ids] == answer.pieces
+
+    check()
+
+
+def test_a_stream_counts_the_least_number_over_all_its_turns():
+    given = {"max_new_tokens": 20, "min_new_tokens": 12}
+
+    token_ids = list(stream_row(MODEL, [4], Source, Target, **given))
+
+    ((answer,),) = search([[4]], beam_size=1, **given)
+    assert [b"t%d " % n for n in token_ids] == answer.pieces
+    assert len(token_ids) >= 12

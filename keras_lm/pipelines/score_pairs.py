@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_lm.generation import batches_by_length
 from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.search_rows import fill_batch
 from keras_lm.text import teacher_forcing
 
 
@@ -54,13 +55,13 @@ def score_pairs(
     )
     scores = [np.zeros((0,), "float32")]
     for batch in batches:
-        rows = [[side[i] for i in batch] for side in (sources, targets)]
-        widths = tuple(
-            min(bucket(max(map(len, side)) + 1), limit)
-            for side, limit in zip(rows, limits, strict=True)
-        )
+        width = bucket(len(targets[batch[0]]) + 1)
+        filled = fill_batch(batch, max_batch_tokens // width)
+        rows = [[side[i] for i in filled] for side in (sources, targets)]
+        longest = max(map(len, rows[0])) + 1
+        widths = (min(bucket(longest), limits[0]), min(width, limits[1]))
         arrays = teacher_forcing(*rows, source_tokenizer, target_tokenizer, widths)
-        scores.append(_log_likelihoods(model, *arrays))
+        scores.append(_log_likelihoods(model, *arrays)[: len(batch)])
     return np.concatenate(scores)[order]
 
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_lm.generation import batches_by_length
 from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.search_rows import fill_batch
 from keras_lm.text import teacher_forcing
 
 
@@ -54,8 +55,10 @@ def score_pairs(
     )
     scores = [np.zeros((0,), "float32")]
     for batch in batches:
-        some_sources = [sources[i] for i in batch]
-        some_targets = [targets[i] for i in batch]
+        width = bucket(len(targets[batch[0]]) + 1)
+        filled = fill_batch(batch, max_batch_tokens // width)
+        some_sources = [sources[i] for i in filled]
+        some_targets = [targets[i] for i in filled]
         widths = tuple(
             min(bucket(max(map(len, side)) + 1), limit)
             for side, limit in zip((some_sources, some_targets), limits, strict=True)
@@ -63,7 +66,7 @@ def score_pairs(
         arrays = teacher_forcing(
             some_sources, some_targets, source_tokenizer, target_tokenizer, widths
         )
-        scores.append(_log_likelihoods(model, *arrays))
+        scores.append(_log_likelihoods(model, *arrays)[: len(batch)])
     return np.concatenate(scores)[order]
 
 

@@ -57,10 +57,8 @@ def search_rows(
     batches, order = generation.batches_by_length(sources, max_batch_tokens)
     answers = []
     for batch in batches:
-        largest = max_batch_tokens // bucket(len(sources[batch[0]]))
-        batch_size = min(1 << (len(batch) - 1).bit_length(), largest)
-        batch_size = max(batch_size, len(batch))
-        filled = np.resize(batch, batch_size)
+        width = bucket(len(sources[batch[0]]))
+        filled = fill_batch(batch, max_batch_tokens // width)
         found = generation.beam_search(
             model,
             [sources[i] for i in filled],
@@ -128,6 +126,20 @@ def stream_row(
             yield token_id
         if len(said) == max_new_tokens:
             return
+
+
+def fill_batch(rows: np.ndarray, largest: int) -> np.ndarray:
+    """A batch of one of few sizes, so that few loops compile.
+
+    Args:
+        rows: int array, the numbers of its rows.
+        largest: int. Rows of the largest batch.
+
+    Returns:
+        int array: `rows`, then some of them again, up to a power of two or `largest`.
+    """
+    size = min(1 << (len(rows) - 1).bit_length(), largest)
+    return np.resize(rows, max(size, len(rows)))
 
 
 def _answers_of(found, place, source, source_tokenizer, target_tokenizer):

@@ -66,6 +66,7 @@ def test_all_kinds_of_text_are_taken():
     assert ECHO.n_best([]) == []
 
 
+@pytest.mark.once
 def test_n_best_are_ranked_and_their_scores_are_sums_when_asked():
     given = {"beam_size": 4, "length_penalty": 0.0, "max_batch_tokens": 2048}
 
@@ -86,6 +87,7 @@ def test_n_best_are_ranked_and_their_scores_are_sums_when_asked():
     assert TRANSLATOR(MIXED[0], **given) == found[0][0].text
 
 
+@pytest.mark.once
 def test_options_reach_the_search():
     longer = TRANSLATOR("area", beam_size=2, min_new_tokens=9, max_new_tokens=12)
 
@@ -108,6 +110,7 @@ def alone_longer():
     return b"".join(answers[0].pieces).decode("utf-8", "replace")
 
 
+@pytest.mark.once
 def test_unknown_tokens_are_replaced_when_asked():
     def unknown(logits, token_ids, visible):
         return logits + 99.0 * ops.one_hot([TOKENIZER.unknown_id], SIZE)
@@ -128,6 +131,7 @@ def test_unknown_tokens_are_replaced_when_asked():
 # -------------------------------------------------------------------- streams
 
 
+@pytest.mark.once
 def test_a_stream_is_the_greedy_answer_in_pieces():
     for text in ["area", "", "中文分词"]:
         pieces = list(TRANSLATOR.stream(text))
@@ -139,6 +143,7 @@ def test_a_stream_is_the_greedy_answer_in_pieces():
     )
 
 
+@pytest.mark.once
 def test_a_stream_never_gives_half_a_character():
     pieces = list(ECHO.stream("a🙂中"))
 
@@ -183,6 +188,7 @@ def test_nothing_of_a_long_text_is_left_out():
     check()
 
 
+@pytest.mark.once
 def test_a_score_of_slices_is_their_sum():
     text = ("The area. " * 6).rstrip()
     most = len(TOKENIZER.encode("The area.")) + 1

@@ -137,3 +137,18 @@ def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
         and the state after the last.
     """
     return chosen().lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell)
+
+
+def scan(function, state, steps):
+    """`state = function(state, step)` for each step in turn, with gradients.
+
+    Args:
+        function: of a state and one step to the next state, of the same shapes and
+            dtypes.
+        state: dictionary of float arrays, before the first step.
+        steps: dictionary of float or bool arrays with the same leading axis, the steps.
+
+    Returns:
+        The states after each step, stacked on a new leading axis.
+    """
+    return chosen().scan(function, state, steps)

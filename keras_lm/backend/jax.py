@@ -198,3 +198,13 @@ def _recurrence_back(kept, gradients):
 
 
 _recurrence.defvjp(_recurrence_forward, _recurrence_back)
+
+
+def scan(function, state, steps):
+    """`lax.scan`."""
+
+    def turn(state, step):
+        state = function(state, step)
+        return state, state
+
+    return lax.scan(turn, state, steps)[1]

@@ -214,30 +214,17 @@ def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
 
 def _lstm_forward(gates, kernel, hidden, cell, masks):
     """Hidden states and cells of all steps, `(T, B, U)`."""
-    num_steps = tf.shape(gates)[0]
 
-    def write(steps, new, turn):
-        if NO_TENSOR_LISTS:
-            return write_slots(steps, tf.expand_dims(new, 0), turn, axis=0)
-        return steps.write(turn, new)
+    def step(state, given):
+        sums = given["sums"] + tf.matmul(state["hidden"], kernel)
+        hidden, cell = lstm_step(
+            sums, state["hidden"], state["cell"], given.get("mask")
+        )
+        return {"hidden": hidden, "cell": cell}
 
-    def step(turn, hidden, cell, hiddens, cells):
-        sums = tf.gather(gates, turn) + tf.matmul(hidden, kernel)
-        seen = (tf.gather(mask, turn) for mask in masks)
-        hidden, cell = lstm_step(sums, hidden, cell, *seen)
-        hiddens, cells = write(hiddens, hidden, turn), write(cells, cell, turn)
-        return turn + 1, hidden, cell, hiddens, cells
-
-    if NO_TENSOR_LISTS:
-        shape = tf.concat([[num_steps], tf.shape(hidden)], 0)
-        written = (tf.zeros(shape, hidden.dtype), tf.zeros(shape, cell.dtype))
-    else:
-        written = (_steps_like(hidden, num_steps), _steps_like(cell, num_steps))
-    loop = (tf.constant(0), hidden, cell, *written)
-    found = tf.while_loop(lambda turn, *_: turn < num_steps, step, loop)
-    if NO_TENSOR_LISTS:
-        return found[3], found[4]
-    return found[3].stack(), found[4].stack()
+    steps = {"sums": gates, **dict(zip(("mask",), masks))}
+    states = scan(step, {"hidden": hidden, "cell": cell}, steps)
+    return states["hidden"], states["cell"]
 
 
 def _lstm_back(given, masks, found, gradients):
@@ -271,6 +258,41 @@ def _lstm_back(given, masks, found, gradients):
     return to_gates, to_kernel, found[1], found[2]
 
 
+def scan(function, state, steps):
+    """A loop over lists of tensors, whose gradients are lists too; or over tensors."""
+    num_steps = tf.shape(next(iter(steps.values())))[0]
+    if not NO_TENSOR_LISTS:
+        lists = {name: tf.TensorArray(x.dtype, num_steps) for name, x in steps.items()}
+        steps = {name: lists[name].unstack(array) for name, array in steps.items()}
+
+    def turn(step, state, states):
+        state = function(state, {name: _read(x, step) for name, x in steps.items()})
+        states = {name: _write(states[name], state[name], step) for name in state}
+        return step + 1, state, states
+
+    states = {name: _steps_like(x, num_steps) for name, x in state.items()}
+    found = tf.while_loop(
+        lambda step, *_: step < num_steps,
+        turn,
+        (tf.constant(0), state, states),
+        # Without, XLA knows no gradient; LiteRT needs none.
+        maximum_iterations=None if NO_TENSOR_LISTS else num_steps,
+    )[2]
+    return {n: x if NO_TENSOR_LISTS else x.stack() for n, x in found.items()}
+
+
 def _steps_like(array, num_steps):
     """Room for such an array for each step."""
+    if NO_TENSOR_LISTS:
+        return tf.zeros(tf.concat([[num_steps], tf.shape(array)], 0), array.dtype)
     return tf.TensorArray(array.dtype, num_steps, element_shape=array.shape)
+
+
+def _read(steps, step):
+    return tf.gather(steps, step) if NO_TENSOR_LISTS else steps.read(step)
+
+
+def _write(steps, new, step):
+    if NO_TENSOR_LISTS:
+        return write_slots(steps, tf.expand_dims(new, 0), step, axis=0)
+    return steps.write(step, new)

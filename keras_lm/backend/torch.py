@@ -150,3 +150,12 @@ def _fused_lstm(inputs, kernel, recurrent_kernel, bias, hidden, cell):
         batch_first=True,
     )
     return outputs, hidden[0], cell[0]
+
+
+def scan(function, state, steps):
+    """A loop."""
+    states = []
+    for step in zip(*steps.values(), strict=True):
+        state = function(state, dict(zip(steps, step, strict=True)))
+        states.append(state)
+    return {name: torch.stack([one[name] for one in states]) for name in state}

@@ -14,6 +14,8 @@ from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_lm.layers.lstm import LSTM
+from keras_lm.layers.lstm_decoder import LSTMDecoder
+from keras_lm.layers.lstm_encoder import LSTMEncoder
 from keras_lm.layers.luong_attention import LuongAttention
 from keras_lm.layers.modality_dropout import ModalityDropout
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
@@ -38,6 +40,8 @@ __all__ = [
     "DynamicConvolution",
     "FeedForward",
     "LSTM",
+    "LSTMDecoder",
+    "LSTMEncoder",
     "LocalAttention",
     "LogMelSpectrogram",
     "LuongAttention",

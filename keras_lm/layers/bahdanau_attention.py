@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lm.layers.recurrent_attention import RecurrentAttention
+from keras_lm.layers.recurrent_attention import RecurrentAttention, project_rows
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
@@ -84,7 +84,7 @@ class BahdanauAttention(RecurrentAttention):
         return self.key_projection(key)
 
     def prepare(self, query, places, num_keys):
-        return (self.query_projection(query),)
+        return (project_rows(self.query_projection, query),)
 
     def score_keys(self, rows, key, place, vector):
         return additive_scores(rows[0], key, vector), None
@@ -110,5 +110,7 @@ def additive_scores(query, key, vector):
         float `(B, T, S)`.
     """
     sums = ops.expand_dims(query, 2) + ops.expand_dims(key, 1)  # (B, T, S, U)
+    if query.shape[1] == 1:  # see `project_rows`
+        return ops.sum(ops.tanh(sums) * vector, axis=-1)
     scores = ops.matmul(ops.tanh(sums), ops.expand_dims(vector, 1))
     return ops.squeeze(scores, -1)

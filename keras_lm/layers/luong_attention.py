@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.bahdanau_attention import additive_scores
-from keras_lm.layers.recurrent_attention import RecurrentAttention
+from keras_lm.layers.recurrent_attention import RecurrentAttention, project_rows
 
 SCORES = ("general", "dot", "concat")
 LOCALS = (None, "monotonic", "predictive")
@@ -155,7 +155,9 @@ class LuongAttention(RecurrentAttention):
         return key if self.score == "dot" else self.key_projection(key)
 
     def prepare(self, query, places, num_keys):
-        row = self.query_projection(query) if self.score == "concat" else query
+        row = query
+        if self.score == "concat":
+            row = project_rows(self.query_projection, query)
         if self.local is None:
             return (row,)
         if self.local == "predictive":
@@ -193,7 +195,8 @@ class LuongAttention(RecurrentAttention):
     def combine(self, context, query):
         if self.output_dim is None:
             return context
-        return self.output_projection(ops.concatenate([context, query], axis=-1))
+        both = ops.concatenate([context, query], axis=-1)
+        return project_rows(self.output_projection, both)
 
     def _projection(self, width, name, shape, activation=None):
         dense = keras.layers.Dense(

@@ -209,6 +209,16 @@ class RecurrentAttention(keras.layers.Layer):
         return ops.reshape(context, shape)[:, :num_queries]
 
 
+def project_rows(dense, array):
+    """`dense(array)` of `(B, T, ..)`; that of one step without a transpose.
+
+    In a loop of TensorFlow, XLA refuses the gradient of that transpose.
+    """
+    if array.shape[1] == 1:
+        return ops.expand_dims(dense(array[:, 0]), 1)
+    return dense(array)
+
+
 def _mean(weights, value):
     """`(B, 1, T, S)` and `(B, S, Dv)` to `(B, T, Dv)`."""
     return ops.matmul(ops.squeeze(weights, 1), value)

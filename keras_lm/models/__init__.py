@@ -1,6 +1,7 @@
 """Language models and a multimodal one, one a file, all with the same inner order."""
 
 from keras_lm.models.encoder_decoder import EncoderDecoder
+from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
@@ -8,6 +9,7 @@ from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecode
 
 __all__ = [
     "EncoderDecoder",
+    "LSTMEncoderDecoder",
     "LSTMLanguageModel",
     "MultimodalClassifier",
     "TransformerDecoder",

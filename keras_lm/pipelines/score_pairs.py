@@ -59,10 +59,8 @@ def score_pairs(
         filled = fill_batch(batch, max_batch_tokens // width)
         some_sources = [sources[i] for i in filled]
         some_targets = [targets[i] for i in filled]
-        widths = tuple(
-            min(bucket(max(map(len, side)) + 1), limit)
-            for side, limit in zip((some_sources, some_targets), limits, strict=True)
-        )
+        longest = max(map(len, some_sources)) + 1
+        widths = (min(bucket(longest), limits[0]), min(width, limits[1]))
         arrays = teacher_forcing(
             some_sources, some_targets, source_tokenizer, target_tokenizer, widths
         )

@@ -334,3 +334,48 @@ def test_lstm_equals_steps_and_so_do_its_gradients(masked):
     for actual, wanted in zip(found[1], expected[1], strict=True):
         assert np.abs(wanted).max() > 0.01
         assert_close(actual, wanted)
+
+
+SCAN_STATE = {"sum": np.zeros((2, 3), "float32"), "last": np.ones((2, 4), "float32")}
+SCAN_STEPS = rng.normal(size=(5, 2, 3)).astype("float32")
+SCAN_KERNEL = rng.normal(size=(3, 4)).astype("float32")
+SCAN_MASK = rng.random((5, 2, 1)) < 0.6
+
+
+def scan_twin(function, state, steps):
+    states = []
+    for t in range(5):
+        state = function(state, {name: array[t] for name, array in steps.items()})
+        states.append(state)
+    return {name: ops.stack([one[name] for one in states]) for name in state}
+
+
+def scanned(run, last, steps, kernel):
+    """Every state after every step, in one number."""
+    kernel = ops.convert_to_tensor(kernel)
+
+    def function(state, step):
+        total = ops.where(step["mask"], state["sum"] + step["new"], state["sum"])
+        last = ops.tanh(ops.matmul(total, kernel) * state["last"])
+        return {"sum": total, "last": last}
+
+    state = {"sum": ops.convert_to_tensor(SCAN_STATE["sum"])}
+    state["last"] = ops.convert_to_tensor(last)
+    steps = {"new": ops.convert_to_tensor(steps)}
+    steps["mask"] = ops.convert_to_tensor(SCAN_MASK)
+    states = run(function, state, steps)
+    weights = ops.cast(ops.arange(1, 6, dtype="int32"), "float32")
+    sums = [ops.sum(array**2, axis=(1, 2)) for array in states.values()]
+    return ops.sum((sums[0] + sums[1]) * weights)
+
+
+def test_scan_equals_a_loop_and_so_do_its_gradients():
+    arrays = (SCAN_STATE["last"], SCAN_STEPS, SCAN_KERNEL)
+
+    found = gradients(lambda *a: scanned(backend.scan, *a), arrays)
+    expected = gradients(lambda *a: scanned(scan_twin, *a), arrays)
+
+    assert_close(found[0], expected[0])
+    for actual, wanted in zip(found[1], expected[1], strict=True):
+        assert np.abs(wanted).max() > 0.01
+        assert_close(actual, wanted)

@@ -32,9 +32,10 @@ def reference(pipeline, work: Path) -> dict:
 
     Returns:
         dict: `prompts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`
-        (each with its continuation), `prompt_lengths`, `greedy_texts`, `num_tokens`,
-        `log_likelihoods` (of the prompts, nats), `margins` (the least lead of a greedy
-        token over the next best), `logits_path` (`.npy`, float32 `(P, T, V)`).
+        (each with the beginning of its continuation), `prompt_lengths`, `greedy_texts`,
+        `num_tokens`, `log_likelihoods` (of the prompts, nats), `margins` (the least
+        lead of a token over the next best, in the whole continuation), `logits_path`
+        (`.npy`, float32 `(P, T, V)`).
 
     Raises:
         ValueError: no prompt fits the model, or its logits are not finite.
@@ -51,12 +52,16 @@ def reference(pipeline, work: Path) -> dict:
         pipeline.max_new_tokens,
         stop_token_ids=[tokenizer.separator_id],
     )
-    sequences = [
-        [*start, *row[:FOLLOWED].tolist()] for start, row in zip(starts, new_tokens)
+    whole = [
+        [*start, *_until(tokenizer.separator_id, row.tolist())]
+        for start, row in zip(starts, new_tokens)
     ]
-    logits = _logits(model, sequences)
+    logits = _logits(model, whole)
+    sequences = [
+        sequence[: len(start) + FOLLOWED] for start, sequence in zip(starts, whole)
+    ]
     content = io.BytesIO()
-    np.save(content, logits)
+    np.save(content, logits[:, : max(map(len, sequences))])
     # Not `np.save` to the disk: its error does not say that it is full.
     (work / "logits.npy").write_bytes(content.getbuffer())
     return {
@@ -70,7 +75,7 @@ def reference(pipeline, work: Path) -> dict:
         ],
         "margins": [
             _margin(row, len(start) - 1, len(sequence) - 1)
-            for row, start, sequence in zip(logits, starts, sequences)
+            for row, start, sequence in zip(logits, starts, whole)
         ],
         "logits_path": str(work / "logits.npy"),
     }
@@ -78,6 +83,11 @@ def reference(pipeline, work: Path) -> dict:
 
 def _bytes(prompt):
     return prompt.encode("utf-8", "surrogateescape")
+
+
+def _until(stop, tokens):
+    """The tokens up to the first stop token, which is the last."""
+    return tokens[: tokens.index(stop) + 1] if stop in tokens else tokens
 
 
 def _prompts_that_fit(pipeline):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
-from keras_lm.export.reference import PROBES, reference
+from keras_lm.export.reference import FOLLOWED, PROBES, reference
 from keras_lm.pipelines import TextGenerator
 from tests.checks import assert_close
 from tests.export.conftest import make_pipeline
@@ -40,6 +41,28 @@ def test_continuations_are_the_best_tokens(pipeline, expected):
         ended = tokens.index(stop, length) if stop in tokens[length:] else len(tokens)
         assert best.tolist()[: ended - length] == tokens[length:ended]
         assert margin > 0
+
+
+def test_a_margin_is_that_of_the_whole_text(pipeline, tmp_path):
+    # Further than LiteRT is followed: a text may also differ there.
+    greedy = TextGenerator(pipeline.model, pipeline.tokenizer, FOLLOWED + 9)
+    stop = pipeline.tokenizer.separator_id
+
+    expected = reference(greedy, tmp_path)
+
+    for tokens, length, margin in zip(
+        expected["token_ids"], expected["prompt_lengths"], expected["margins"]
+    ):
+        tokens, leads = tokens[:length], []
+        for _ in range(FOLLOWED + 9):
+            logits = ops.convert_to_numpy(pipeline.model(np.array([tokens])))[0, -1]
+            tokens = [*tokens, int(logits.argmax())]
+            second, first = np.sort(logits)[-2:]
+            leads.append(first - second)
+            if tokens[-1] == stop:
+                break
+        assert len(leads) > FOLLOWED or tokens[-1] == stop
+        assert_close(margin, min(leads), 1e-4)
 
 
 def test_a_pipeline_that_never_fits_is_refused(pipeline, tmp_path):

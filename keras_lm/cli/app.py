@@ -199,7 +199,8 @@ def evaluate(
 
         pairs = text.read_pairs(hypotheses, references)
         metrics = metric or ["bleu", "chrf"]
-        found = training.compare_texts(*zip(*pairs), metrics, lowercase, tokenize)
+        given, wanted = zip(*pairs, strict=True)
+        found = training.compare_texts(given, wanted, metrics, lowercase, tokenize)
         for name, (value, signature) in found.items():
             typer.echo(f"{name:8}{value:7.2f}  {signature}")
 

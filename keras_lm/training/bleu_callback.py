@@ -1,5 +1,6 @@
 """A callback that translates held-out texts and goes by their BLEU."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import keras
@@ -95,7 +96,7 @@ class BleuCallback(keras.callbacks.Callback):
         self.signature = metric.signature
         if logs is not None:
             logs["val_bleu"] = metric.value
-        is_best = self.best is None or metric.value > self.best
+        is_best = metric.value > self.best
         told = f"Epoch {epoch + 1}: val_bleu {metric.value:.2f}"
         if is_best:
             self.best, self.best_epoch, self._waited = metric.value, epoch, 0
@@ -125,8 +126,8 @@ class BleuCallback(keras.callbacks.Callback):
         return self.best_epoch + 1
 
     def _forget(self):
-        self.best = self.best_epoch = self.signature = self._best_weights = None
-        self._waited = 0
+        self.best, self.best_epoch, self._waited = -math.inf, -1, 0
+        self.signature = self._best_weights = None
 
     def _bleu(self, texts):
         found = compare_texts(texts, self.references, ["bleu"], **self.options)

@@ -200,7 +200,7 @@ def evaluate(
     def run():
         from keras_lm import text, training
 
-        said, wanted = zip(*text.read_pairs(hypotheses, references))
+        said, wanted = zip(*text.read_pairs(hypotheses, references), strict=True)
         metrics = metric or ["bleu", "chrf"]
         found = training.compare_texts(said, wanted, metrics, lowercase, tokenize)
         for name, (value, signature) in found.items():

@@ -1,5 +1,6 @@
 """A callback that translates held-out texts and goes by their BLEU."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import keras
@@ -95,7 +96,7 @@ class BleuCallback(keras.callbacks.Callback):
         self.signature = metric.signature
         if logs is not None:
             logs["val_bleu"] = metric.value
-        is_best = self.best is None or metric.value > self.best
+        is_best = metric.value > self.best
         told = f"Epoch {epoch + 1}: val_bleu {metric.value:.2f}"
         if is_best:
             self.best, self.best_epoch, self._waited = metric.value, epoch, 0
@@ -104,7 +105,9 @@ class BleuCallback(keras.callbacks.Callback):
             self.notify(f"{told}, the best so far.")
             return
         self._waited += 1
-        self.notify(f"{told}; the best is {self.best:.2f} {self._told_epoch()}.")
+        self.notify(
+            f"{told}; the best is {self.best:.2f} of epoch {self._best_number}."
+        )
         if self.patience is not None and self._waited >= self.patience:
             model.stop_training = True
             self.notify(
@@ -115,19 +118,16 @@ class BleuCallback(keras.callbacks.Callback):
         """Puts the best weights back if asked; Keras calls this."""
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
-            self.notify(f"The weights are those {self._told_epoch()}.")
+            self.notify(f"The weights are those of epoch {self._best_number}.")
             self._best_weights = None
 
-    def _told_epoch(self):
-        return (
-            "of no epoch"
-            if self.best_epoch is None
-            else f"of epoch {self.best_epoch + 1}"
-        )
+    @property
+    def _best_number(self):
+        return self.best_epoch + 1
 
     def _forget(self):
-        self.best = self.best_epoch = self.signature = self._best_weights = None
-        self._waited = 0
+        self.best, self.best_epoch, self._waited = -math.inf, -1, 0
+        self.signature = self._best_weights = None
 
     def _bleu(self, texts):
         found = compare_texts(texts, self.references, ["bleu"], **self.options)

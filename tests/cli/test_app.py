@@ -162,7 +162,7 @@ def test_evaluate_tells_what_is_wrong(tmp_path, monkeypatch):
     unknown = run.invoke(
         app, [*command, f"--references={tmp_path / 'a'}", "--metric=x"]
     )
-    monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
     missing = run.invoke(app, [*command, f"--references={tmp_path / 'a'}"])
 
     for result, told in [

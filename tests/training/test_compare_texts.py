@@ -82,7 +82,7 @@ def test_what_is_refused(arguments, error, message):
 @pytest.mark.parametrize(
     ("module", "metric", "package"),
     [
-        ("sacrebleu.metrics", "bleu", "sacrebleu"),
+        ("sacrebleu.metrics.bleu", "bleu", "sacrebleu"),
         ("rouge_score.rouge_scorer", "rouge", "rouge-score"),
     ],
 )

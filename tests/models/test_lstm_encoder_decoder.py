@@ -124,6 +124,7 @@ def test_dropout_in_training_only():
     assert [layer.seed for layer in dropouts] == [3, 4, 5, 6, 7]
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", ["bahdanau", "fed"])
 def test_it_learns_to_reverse(kind):
     model = make_model(

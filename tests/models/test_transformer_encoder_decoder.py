@@ -207,6 +207,7 @@ def test_the_seed_repeats_the_dropout_of_every_layer():
     assert len(set(seeds)) == len(seeds) == 11
 
 
+@pytest.mark.slow_elsewhere
 def test_it_learns_to_reverse():
     model = make_model(
         num_layers=1, num_heads=2, hidden_dim=32, intermediate_dim=64, seed=1

@@ -250,7 +250,8 @@ def _lstm_back(given, masks, found, gradients):
         )
         return turn - 1, to_hidden, to_cell, to_gates.write(turn, moved)
 
-    written = _steps_like(gates[0], num_steps)
+    # A list in any case: LiteRT has no gradient, but one is traced as it is saved.
+    written = tf.TensorArray(gates.dtype, num_steps, element_shape=gates[0].shape)
     loop = (num_steps - 1, tf.zeros_like(hidden), tf.zeros_like(cell), written)
     found = tf.while_loop(lambda turn, *_: turn >= 0, step, loop)
     to_gates = found[3].stack()

@@ -195,7 +195,7 @@ def evaluate(
         str, typer.Option(help="BLEU's words: 13a, intl, zh (Chinese), char, none.")
     ] = "13a",
 ) -> None:
-    """Print BLEU, chrF and ROUGE of a file, each with its signature."""
+    """Print BLEU and chrF of a file, or the metrics named, each with its signature."""
 
     def run():
         from keras_lm import text, training

@@ -96,8 +96,10 @@ def _refuse_less_than_one_batch(num_tokens, sequence_length, batch_size):
     wanted = sequence_length * batch_size + 1
     if num_tokens < wanted:
         raise ValueError(
-            f"one batch takes {wanted} tokens ({batch_size} x {sequence_length} and "
-            f"the next one). Received: texts of {num_tokens} tokens"
+            "The texts are too short: one batch takes "
+            f"{wanted} tokens ({batch_size} x {sequence_length} and the next one). "
+            "Give more text, or a smaller `batch_size` or `sequence_length`. "
+            f"Received: texts of {num_tokens} tokens"
         )
 
 

@@ -56,9 +56,10 @@ def beam_search(
     attention that source position `i` got from all tokens.
 
     A row ends when no hypothesis that goes on can beat the worst it would answer, which
-    changes no answer, or when `patience * beam_size` hypotheses have finished. A batch
-    gives each row what it gets alone; a beam of 1 is `generate`, greedy. The loop is
-    compiled once for each setting, batch size and bucket of lengths.
+    changes no answer, or when `patience * beam_size` hypotheses have finished and the
+    best of them scores as high as those that go on do so far. A batch gives each row
+    what it gets alone; a beam of 1 is `generate`, greedy. The loop is compiled once for
+    each setting, batch size and bucket of lengths.
 
     Shapes: `B` batch, `S` source, `N` hypotheses, `T` new tokens.
 

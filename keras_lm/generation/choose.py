@@ -195,6 +195,10 @@ def _extended(carry, beam, token):
 def _finished(carry, plan):
     """The groups that are done: nothing that goes on can beat what they keep.
 
+    Or enough have ended, and the best of them is better than what goes on, as it
+    stands. Without the latter a hypothesis that is nearly certain would lose to short
+    ones that nobody believes, only because these end earlier.
+
     Log-probabilities only fall. So what goes on scores at most what it has, divided as
     for the length that divides best: the longest, or the next if long ones lose by it.
     Coverage can take nothing back: its share is 0 at most.
@@ -205,6 +209,9 @@ def _finished(carry, plan):
     is_beaten = bound <= carry["pool"]["score"][:, -1]  # -inf: no beam goes on
     enough = max(plan.num_kept, plan.patience * plan.num_beams)
     has_enough = ops.cast(carry["num_ended"], "float32") >= enough
+    ahead = scored(carry, carry["log_probability"], carry["step"], plan)  # (R, K)
+    leads = ops.max(ahead, axis=1) > carry["pool"]["score"][:, 0]
+    has_enough = ops.logical_and(has_enough, ops.logical_not(leads))
     done = ops.logical_or(is_beaten, has_enough)
     done = ops.logical_or(done, carry["step"] >= carry["max_step"])
     return ops.logical_or(carry["finished"], done)

@@ -50,11 +50,13 @@ def plain_search(
     def score(total, text):
         return total / ((5 + len(text)) / 6) ** length_penalty + extra(text)
 
-    groups = [{"live": [(0.0, ())], "pool": [], "ended": 0} for _ in range(num_groups)]
+    groups = [
+        {"live": [(0.0, ())], "pool": [], "ended": 0, "open": True}
+        for _ in range(num_groups)
+    ]
     for _ in range(num_new):
         taken = np.zeros(len(log_probs(())))
         for group in groups:
-            open_ = group["ended"] < max(kept, patience * size)
             found = [
                 (total + more - loss, total + more, (*text, token))
                 for total, text in group["live"]
@@ -65,9 +67,13 @@ def plain_search(
             found.sort(reverse=True)
             ended = [(t, x) for _, t, x in found[:size] if x[-1] in stops]
             group["live"] = [(t, x) for _, t, x in found if x[-1] not in stops][:size]
-            if open_:
+            if group["open"]:
                 group["pool"] += [(score(t, x), x) for t, x in ended]
                 group["ended"] += len(ended)
+                best = max((s for s, _ in group["pool"]), default=-math.inf)
+                leads = any(score(t, x) > best for t, x in group["live"])
+                enough = group["ended"] >= max(kept, patience * size)
+                group["open"] = leads or not enough
             for _, text in ended + group["live"]:
                 taken[text[-1]] += 1
     answer = []

@@ -134,6 +134,19 @@ def test_patience_ends_a_group(num_ended, patience, is_done):
     assert carry["finished"].tolist() == [is_done]
 
 
+@pytest.mark.parametrize(("ended", "is_done"), [(-1.1, True), (-8.0, False)])
+def test_what_leads_is_waited_for(ended, is_done):
+    # Enough have ended, but -1.2 after 2 tokens may be better than the best of them.
+    log_probs = [[[-9.0, -0.2, -4.0], [-9.0, -9.0, -9.0]]]
+    carry = carried([[-1.0, -2.0]], num_ended=np.array([9], "int32"))
+    carry["pool"]["score"] = np.array([[ended, ended - 1]], "float32")
+
+    carry = after(carry, log_probs, length_penalty=0.0)
+
+    assert_close(carry["log_probability"][0, 0], -1.2)
+    assert carry["finished"].tolist() == [is_done]
+
+
 def test_patience_waits_for_as_many_as_are_asked_for():
     log_probs = [[[-0.1, -0.2, -4.0], [-9.0, -9.0, -9.0]]]
 

@@ -2,14 +2,17 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from keras import ops
 
+from keras_lm.models import TransformerEncoderDecoder
 from keras_lm.pipelines import TextToText, load
 from keras_lm.pipelines.search_rows import search_rows
-from keras_lm.text import train_tokenizer
+from keras_lm.text import parallel_dataset, train_tokenizer
+from keras_lm.training import MaskedCrossEntropy
 from tests.checks import assert_close, examples
 from tests.fakes import EchoModel, SumModel, TableModel, random_weights
 from tests.text.samples import TEXTS, TOKENIZER
@@ -301,3 +304,40 @@ def test_what_cannot_be_is_refused():
         TRANSLATOR.score(["a"], "b")
     with pytest.raises(ValueError, match="A target must have at most 40 tokens"):
         TRANSLATOR.score(["a"], ["b" * 40])
+
+
+# ---------------------------------------------------------------- with a real model
+
+PAIRS = [
+    ("one cat", "un chat"),
+    ("two dogs", "deux chiens"),
+    ("one dog", "un chien"),
+    ("two cats", "deux chats"),
+    ("你好 🙂", "bonjour"),
+    ("the cat sees the dog", "le chat voit le chien"),
+]
+
+
+@pytest.mark.slow_elsewhere
+def test_a_model_that_was_fitted_on_pairs_says_them(tmp_path):
+    keras.utils.set_random_seed(0)
+    tokenizer = train_tokenizer([side for pair in PAIRS for side in pair] * 5, 330)
+    model = TransformerEncoderDecoder(
+        tokenizer.vocabulary_size, 1, 2, 32, 64, max_sequence_length=48
+    )
+    model.compile(keras.optimizers.Adam(1e-2), MaskedCrossEntropy())
+    dataset = parallel_dataset(
+        PAIRS, tokenizer, tokenizer, 200, num_buckets=2, repeat=True
+    )
+    model.fit(dataset, steps_per_epoch=120, shuffle=False, verbose=0)
+    translator = TextToText(model, tokenizer, tokenizer, max_new_tokens=16)
+    sources, targets = map(list, zip(*PAIRS, strict=True))
+
+    translator.save(tmp_path / "pairs")
+
+    assert translator(sources) == targets  # a beam of 4: unlikely short ones end first
+    assert ["".join(translator.stream(one)) for one in sources] == targets
+    assert load(tmp_path / "pairs")(sources, beam_size=1) == targets
+    assert translator.score(sources, targets).min() > -0.2
+    wrong = translator.score(sources, targets[::-1])
+    assert (wrong < -2).all()

@@ -33,9 +33,10 @@ def check_encoder_decoder(model, attends=True):
     logits = outputs_of(call(**ARRAYS))[0]
     check_masks(call, logits)
     check_causality(call, logits)
-    check_rows_alone(call, logits)
+    check_row_alone(call, logits, TARGET_REAL)
     left = padding(2, 7, left=True)
     whole = outputs_of(call(**{**ARRAYS, "decoder_padding_mask": left}))[0]
+    check_row_alone(call, whole, left)
     begin = compiled(model.initial_state, max_length=8)
     step = compiled(model.step)
     if attends:
@@ -71,9 +72,9 @@ def check_causality(call, logits):
         assert np.abs(after[:, place:] - logits[:, place:]).max() > 1e-4
 
 
-def check_rows_alone(call, logits):
+def check_row_alone(call, logits, target_real):
     """The last row gets in the batch what it gets alone, without padding."""
-    source, target = SOURCE_REAL[-1], TARGET_REAL[-1]
+    source, target = SOURCE_REAL[-1], target_real[-1]
     alone = call(
         encoder_token_ids=SOURCE_IDS[-1:, source],
         decoder_token_ids=TARGET_IDS[-1:, target],

@@ -1,6 +1,8 @@
 """What tests and docstring examples share: backend, repeatable randomness, names."""
 
+import gc
 import os
+import pathlib
 import random
 
 # Before anything imports Keras.
@@ -15,6 +17,8 @@ import keras_lm
 # The same examples in every run: no test depends on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
+
+MOST_MAPS = 30_000
 
 
 def pytest_report_header():
@@ -34,6 +38,24 @@ def repeatable_weights():
     # Where no seed is given, Keras draws one from Python's generator. (Its own
     # `set_random_seed` would also import TensorFlow on every backend.)
     random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_memory_maps():
+    """On JAX: forgets what is compiled, before there is too much of it.
+
+    Each executable holds memory maps, of which Linux gives a process 65,530; the whole
+    of the tests would need more, and LLVM then ends in a segmentation fault.
+    """
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if os.environ["KERAS_BACKEND"] != "jax" or not maps.exists():
+        return
+    if maps.read_bytes().count(b"\n") > MOST_MAPS:
+        import jax  # noqa: TID251
+
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

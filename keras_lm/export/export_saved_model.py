@@ -24,6 +24,14 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           seed () -> generated_text (B,), num_new_tokens (B,)
         score             text (B,) -> log_likelihood (B,), nats; num_tokens (B,)
 
+    of a `TextToText`, which answers by a beam search of 4 inside the graph:
+
+        serving_default   text (B,) -> answer (B,), score (B,)
+        n_best            text (B,), max_new_tokens () -> answers (B, 4), best first,
+                          scores (B, 4), -inf where there was no other
+        score             text (B,), answer (B,) -> log_likelihood (B,), nats;
+                          num_tokens (B,)
+
     and of a `StreamClassifier`:
 
         serving_default   each stream by its name: an image or a sound as float32, a
@@ -31,10 +39,11 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           scores (B, num_classes), probabilities
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
-    loading. A model in half precision is written in float32.
+    loading. A model in half precision is written in float32. What a pipeline cuts, a
+    text longer than the model, is an error here that says so.
 
     Args:
-        pipeline: `pipelines.TextGenerator` or `pipelines.StreamClassifier`.
+        pipeline: `TextGenerator`, `TextToText` or `StreamClassifier`, of `pipelines`.
         path: str or path of the folder that holds the versions.
         version: int, at least 1. The next that is free when `None`.
 

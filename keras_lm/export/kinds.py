@@ -21,10 +21,11 @@ so `export_litert.refuse_difference` judges them all.
 import importlib
 from types import ModuleType
 
-from keras_lm.pipelines import StreamClassifier, TextGenerator
+from keras_lm.pipelines import StreamClassifier, TextGenerator, TextToText
 
 KINDS = {
     TextGenerator: "text_generator_kind",
+    TextToText: "text_to_text_kind",
     StreamClassifier: "stream_classifier_kind",
 }
 
@@ -44,9 +45,9 @@ def kind_of(pipeline) -> ModuleType:
     for pipeline_class, name in KINDS.items():
         if isinstance(pipeline, pipeline_class):
             return importlib.import_module(f"keras_lm.export.{name}")
-    names = " or ".join(pipeline_class.__name__ for pipeline_class in KINDS)
+    *names, last = [pipeline_class.__name__ for pipeline_class in KINDS]
     raise TypeError(
-        f"`pipeline` must be a `keras_lm.pipelines` object, {names} (for a directory, "
-        "`keras_lm.pipelines.load` gives it). "
+        f"`pipeline` must be a `keras_lm.pipelines` object, {', '.join(names)} or "
+        f"{last} (for a directory, `keras_lm.pipelines.load` gives it). "
         f"Received: {pipeline!r} of type {type(pipeline).__name__}"
     )

@@ -3,7 +3,6 @@
 Imported by the worker process only, on the TensorFlow backend.
 """
 
-import keras
 import tensorflow as tf  # noqa: TID253
 
 from keras_lm.backend import tensorflow as backend
@@ -164,60 +163,3 @@ def _noise(temperature, seed, step):
 
 def _set_row(array, index, row):
     return tf.tensor_scatter_nd_update(array, [[index]], [row])
-
-
-def step_signatures(model) -> dict:
-    """`prefill` and `decode`, which share one set of weights.
-
-    Args:
-        model: answers the decoding protocol.
-
-    Returns:
-        dict of concrete functions. Each takes `token_ids` and the state by name, and
-        gives `logits (1, V)` of the last position and the state after it.
-    """
-    step = _step_function(model)
-    return {
-        "prefill": step.get_concrete_function(**_specs(model, None)),
-        "decode": step.get_concrete_function(**_specs(model, 1)),
-    }
-
-
-def state_arrays(model) -> dict[str, tf.Tensor]:
-    """The empty state of one row, by the names that the file gives its parts.
-
-    Args:
-        model: answers the decoding protocol.
-
-    Returns:
-        dict, such as `{"state_clock_index": .., "state_rows_0_key": ..}`.
-    """
-    state = model.initial_state(1, model.max_sequence_length)
-    return {
-        "_".join(["state", *map(str, path)]): tf.convert_to_tensor(array)
-        for path, array in keras.tree.flatten_with_path(state)
-    }
-
-
-def _step_function(model):
-    nested = model.initial_state(1, model.max_sequence_length)
-    names = list(state_arrays(model))
-
-    def step(token_ids, **state):
-        state = keras.tree.pack_sequence_as(nested, [state[name] for name in names])
-        logits, state = model.step(token_ids, state, last_only=True)
-        return {
-            "logits": logits[:, -1],
-            **dict(zip(names, keras.tree.flatten(state), strict=True)),
-        }
-
-    return tf.function(step, autograph=False)
-
-
-def _specs(model, num_positions):
-    state = {
-        name: tf.TensorSpec(array.shape, array.dtype, name=name)
-        for name, array in state_arrays(model).items()
-    }
-    token_ids = tf.TensorSpec([1, num_positions], tf.int32, name="token_ids")
-    return {"token_ids": token_ids, **state}

@@ -68,9 +68,9 @@ def litert_signatures(pipeline) -> dict:
     Returns:
         dict of concrete functions.
     """
-    from keras_lm.export.served_text_generator import step_signatures
+    from keras_lm.export.step_signatures import decoder_signatures
 
-    return step_signatures(pipeline.model)
+    return decoder_signatures(pipeline.model)
 
 
 def litert_description(pipeline) -> dict:
@@ -82,7 +82,7 @@ def litert_description(pipeline) -> dict:
     Returns:
         dict of plain Python.
     """
-    from keras_lm.export.served_text_generator import state_arrays
+    from keras_lm.export.step_signatures import decoder_specs
 
     model = pipeline.model
     return {
@@ -90,8 +90,8 @@ def litert_description(pipeline) -> dict:
         "token_ids": {"prefill": [1, None], "decode": [1, 1], "dtype": "int32"},
         "logits": {"shape": [1, model.vocabulary_size], "dtype": "float32"},
         "state": {
-            name: {"shape": array.shape.as_list(), "dtype": array.dtype.name}
-            for name, array in state_arrays(model).items()
+            name: {"shape": spec.shape.as_list(), "dtype": spec.dtype.name}
+            for name, spec in decoder_specs(model).items()
         },
         "max_sequence_length": model.max_sequence_length,
         "vocabulary_size": model.vocabulary_size,

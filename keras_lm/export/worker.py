@@ -51,6 +51,7 @@ def write(job: dict) -> None:
     from keras_lm.export.kinds import kind_of
     from keras_lm.export.name_layers import name_layers
     from keras_lm.pipelines import load
+    from keras_lm.pipelines.save_pipeline import tokenizer_names
 
     for name in job["modules"]:
         importlib.import_module(name)
@@ -65,8 +66,10 @@ def write(job: dict) -> None:
     from keras_lm.export.litert_writer import write_litert
 
     write_litert(pipeline, path, job["quantization"], Path(job["work"]))
-    if pipeline.tokenizer is not None:
-        pipeline.tokenizer.save(path.with_suffix(".tokenizer.model"))
+    for name in tokenizer_names(type(pipeline)):
+        tokenizer = getattr(pipeline, name)
+        if tokenizer is not None:
+            tokenizer.save(path.with_suffix(f".{name}.model"))
     description = kind_of(pipeline).litert_description(pipeline)
     description["quantization"] = job["quantization"]
     text = json.dumps(description, indent=1)

@@ -130,9 +130,10 @@ def end(carry, plan):
         `finished`, bool `(B, N)`. Empty places hold the first stop token, or 0.
     """
     pool = {**carry["pool"], "finished": ops.isfinite(carry["pool"]["score"])}
+    num_new = ops.shape(pool["token_ids"])[2]
     live = {
         "score": scored(carry, carry["log_probability"], carry["step"], plan),
-        "token_ids": carry["history"][:, :, -pool["token_ids"].shape[2] :],
+        "token_ids": carry["history"][:, :, -num_new:],
         "finished": ops.zeros_like(carry["log_probability"], dtype="bool"),
     }
     if plan.with_attention:

@@ -145,7 +145,7 @@ def _pooled(carry, beam, token, total, plan):
     """
     beam, token, total = (x[:, : plan.num_beams] for x in (beam, token, total))
     total = ops.where(ops.expand_dims(carry["finished"], 1), -math.inf, total)
-    pool, num_new = carry["pool"], carry["pool"]["token_ids"].shape[2]
+    pool, num_new = carry["pool"], ops.shape(carry["pool"]["token_ids"])[2]
     loss = scored(carry, ops.zeros_like(total), carry["step"], plan)  # of coverage
     score = normalized(total, carry["step"] + 1, plan.length_penalty)
     new = {
@@ -186,7 +186,8 @@ def _extended(carry, beam, token):
     It is written into all slots to the right: a stop token repeats itself.
     """
     history = pick(carry["history"], beam)
-    num_slots, num_new = history.shape[2], carry["pool"]["token_ids"].shape[2]
+    num_slots = ops.shape(history)[2]
+    num_new = ops.shape(carry["pool"]["token_ids"])[2]
     slots = ops.arange(0, num_slots, dtype="int32")
     is_before = slots < num_slots - num_new + carry["step"]
     return ops.where(is_before, history, ops.expand_dims(token, 2))

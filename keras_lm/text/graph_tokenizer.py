@@ -1,5 +1,7 @@
 """The tokenizer as TensorFlow ops, for a SavedModel that takes and gives strings."""
 
+import hashlib
+
 # This file is imported when `keras_lm.text.GraphTokenizer` is first used.
 import tensorflow as tf  # noqa: TID253
 import tensorflow_text  # noqa: TID253
@@ -36,8 +38,12 @@ class GraphTokenizer(tf.Module):
 
     def __init__(self, tokenizer):
         super().__init__(name="graph_tokenizer")
+        # TensorFlow keeps the model under the name of its operation: where a SavedModel
+        # has two of one name, both tokenizers are the same when it is loaded
+        # (https://github.com/tensorflow/text/issues/1304).
+        digest = hashlib.sha256(tokenizer.model_proto).hexdigest()
         self._sentence_piece = tensorflow_text.SentencepieceTokenizer(
-            model=tokenizer.model_proto
+            model=tokenizer.model_proto, name=f"sentencepiece_{digest[:16]}"
         )
         self._vocabulary_bytes = list(tokenizer.vocabulary_bytes)
 

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from keras_lm import export, models, pipelines, text
+from tests.fakes import random_weights
 
 TEXTS = ["Returns the sum of two values.", "中文，再加一些字。 ", "def main(): pass\n"]
 # Chinese, emoji, nothing, bytes that are no UTF-8, SentencePiece's own space sign.
@@ -51,6 +52,34 @@ def make_classifier(seed=7, **streams):
     return pipelines.StreamClassifier(model, ["cat", "dog", "猫", "🐕"], tokenizer)
 
 
+def make_translator(model="transformer", max_source_length=33, **settings):
+    """A `TextToText` whose two sides have vocabularies of their own."""
+    keras.utils.set_random_seed(7)
+    source, target = (text.train_tokenizer(TEXTS * 5, size) for size in (310, 305))
+    sides = {"source_vocabulary_size": source.vocabulary_size}
+    sides |= {"share_embeddings": False, "max_sequence_length": 23}
+    if model == "transformer":
+        sizes = {"num_layers": 2, "num_heads": 4, "hidden_dim": 24}
+        sizes |= {"intermediate_dim": 20}
+        model = models.TransformerEncoderDecoder(
+            target.vocabulary_size, **{**sides, **sizes, **settings}
+        )
+    else:
+        sizes = {"embedding_dim": 10, "hidden_dim": 12, "num_layers": 2}
+        model = models.LSTMEncoderDecoder(
+            target.vocabulary_size, **{**sides, **sizes, **settings}
+        )
+    random_weights(model, seed=3)
+    return pipelines.TextToText(
+        model, source, target, max_new_tokens=7, max_source_length=max_source_length
+    )
+
+
+@pytest.fixture(scope="session")
+def translator():
+    return make_translator()
+
+
 @pytest.fixture(scope="session")
 def pipeline():
     return make_pipeline(num_key_value_heads=2)
@@ -89,6 +118,21 @@ def classifier_saved_model(classifier, folder):
 @pytest.fixture(scope="session")
 def classifier_litert(classifier, folder):
     return export.export_litert(classifier, folder / "classifier.tflite")
+
+
+@pytest.fixture(scope="session")
+def translator_saved_model(translator, folder):
+    return export.export_saved_model(translator, folder / "translator")
+
+
+@pytest.fixture(scope="session")
+def translator_litert(translator, folder):
+    return export.export_litert(translator, folder / "translator.tflite")
+
+
+@pytest.fixture(scope="session")
+def translator_signatures(translator_saved_model):
+    yield from loaded_signatures(translator_saved_model.path)
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,21 @@ SAYS = ["reference", "refuse", "saved_model_signatures", "litert_signatures"]
 SAYS += ["litert_description"]
 
 
-def test_a_pipeline_has_its_kind(pipeline, classifier):
+def test_a_pipeline_has_its_kind(pipeline, translator, classifier):
     assert kind_of(pipeline).__name__.endswith(".text_generator_kind")
+    assert kind_of(translator).__name__.endswith(".text_to_text_kind")
     assert kind_of(classifier).__name__.endswith(".stream_classifier_kind")
 
 
-def test_every_pipeline_has_a_kind_that_says_all(pipeline, classifier):
+def test_every_pipeline_has_a_kind_that_says_all(pipeline, translator, classifier):
     classes = {getattr(pipelines, n) for n in pipelines.__all__ if n[0].isupper()}
 
     assert set(KINDS) == classes
-    for one in (pipeline, classifier):
+    for one in (pipeline, translator, classifier):
         assert kind_of(one).CHECKER.is_file()
         assert all(callable(getattr(kind_of(one), name)) for name in SAYS)
 
 
 def test_what_is_no_pipeline_is_refused():
-    with pytest.raises(TypeError, match="object, TextGenerator or StreamClassifier"):
+    with pytest.raises(TypeError, match="object, TextGenerator, TextToText or"):
         kind_of(keras.Sequential())

@@ -9,9 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_lm.text import GraphTokenizer
+from keras_lm.text import GraphTokenizer, train_tokenizer
 from tests.text.samples import (
     BYTES,
+    CORPUS,
     HARD_TEXTS,
     INVALID_PARTS,
     TEXTS,
@@ -43,10 +44,11 @@ import tensorflow as tf
 import tensorflow_text
 module = tf.saved_model.load(sys.argv[1])
 texts = [bytes.fromhex(text) for text in json.loads(sys.argv[2])]
+others = module.encode_other(tf.constant(texts)).to_list()
 rows = module.encode(tf.constant(texts))
 texts = [text.decode("utf-8") for text in module.decode(rows).numpy()]
 assert not any(name.startswith("keras_lm") for name in sys.modules)
-print(json.dumps([rows.to_list(), texts]))
+print(json.dumps([rows.to_list(), texts, others]))
 """
 
 
@@ -105,15 +107,19 @@ def test_an_id_out_of_range_is_refused(token_id):
         decode(ragged([[5, token_id]]))
 
 
-def test_a_saved_model_gives_the_same_in_a_fresh_process(tmp_path):
+def test_a_saved_model_of_two_gives_the_same_in_a_fresh_process(tmp_path):
+    other = train_tokenizer(CORPUS, TOKENIZER.vocabulary_size - 40)
     module = tf.Module()
-    module.tokenizer = GRAPH_TOKENIZER
+    module.tokenizers = [GRAPH_TOKENIZER, GraphTokenizer(other)]
     module.encode, module.decode = encode, decode
-    tf.saved_model.save(module, str(tmp_path / "tokenizer"))
+    module.encode_other = tf.function(
+        module.tokenizers[1].encode, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    tf.saved_model.save(module, str(tmp_path / "tokenizers"))
     texts = [text.encode("utf-8") for text in HARD_TEXTS] + INVALID_PARTS
 
     process = subprocess.run(
-        [sys.executable, "-c", READER, str(tmp_path / "tokenizer")]
+        [sys.executable, "-c", READER, str(tmp_path / "tokenizers")]
         + [json.dumps([text.hex() for text in texts])],
         capture_output=True,
         cwd=tmp_path,
@@ -121,6 +127,7 @@ def test_a_saved_model_gives_the_same_in_a_fresh_process(tmp_path):
     )
 
     assert process.returncode == 0, process.stderr
-    rows, decoded = json.loads(process.stdout.splitlines()[-1])
+    rows, decoded, others = json.loads(process.stdout.splitlines()[-1])
     assert rows == TOKENIZER.encode(texts)
     assert decoded == [text.decode("utf-8", "replace") for text in texts]
+    assert others == other.encode(texts) != rows

@@ -1,0 +1,58 @@
+"""The script that checks exports of a translator, and that it can say no."""
+
+import ast
+
+import pytest
+
+from keras_lm.export import process
+from keras_lm.export.text_to_text_kind import CHECKER, reference
+
+pytestmark = pytest.mark.once
+
+
+def check(expected, tmp_path, **exports):
+    job = {**expected, **{name: str(one.path) for name, one in exports.items()}}
+    return process.run_checker(job, tmp_path, CHECKER)
+
+
+def test_it_says_how_far_exports_are(
+    translator, translator_saved_model, translator_litert, tmp_path
+):
+    expected = reference(translator, tmp_path)
+    expected["answers"][1] = "another"
+    expected["greedy_answers"][2] = "another"
+    expected["log_likelihoods"][0] -= 7.0 * expected["num_tokens"][0]
+
+    found = check(
+        expected,
+        tmp_path,
+        saved_model=translator_saved_model,
+        litert=translator_litert,
+    )
+
+    served, lite = found["saved_model"], found["litert"]
+    wrong = [place for place, equal in enumerate(served["equal"]) if not equal]
+    assert wrong == [1]
+    assert served["largest_difference"] == pytest.approx(7.0, abs=1e-4)
+    assert served["size_bytes"] == translator_saved_model.size_bytes
+    assert [place for place, equal in enumerate(lite["equal"]) if not equal] == [2]
+    assert lite["greedy_agreement"] == 1  # of tokens, which are shown
+
+
+def test_it_imports_neither_keras_nor_keras_lm():
+    nodes = list(ast.walk(ast.parse(CHECKER.read_text("utf-8"))))
+    names = {
+        a.name for node in nodes if isinstance(node, ast.Import) for a in node.names
+    }
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert names == {
+        "ai_edge_litert.interpreter",
+        "json",
+        "numpy",
+        "pathlib",
+        "sentencepiece",
+        "sys",
+        "tensorflow",
+        "tensorflow_text",
+    }

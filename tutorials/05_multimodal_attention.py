@@ -474,15 +474,6 @@ classifier.save(WORK / "pipeline")
 loaded = keras_lm.pipelines.load(WORK / "pipeline")
 gap = np.abs(loaded.logits(streams) - classifier.logits(streams)).max()
 print(f"saved and loaded: logits differ by {gap:.1e}")
-saved_model = keras_lm.export.export_saved_model(
-    classifier, SAVED_MODELS / "tutorial_digits"
-)
-litert = keras_lm.export.export_litert(
-    classifier, SAVED_MODELS / "tutorial_digits.tflite", overwrite=True
-)
-for report in (saved_model, litert):
-    print(report)
-    assert report.agrees
 assert gap < 1e-5
 
 SERVE = """
@@ -497,13 +488,23 @@ for image, sound in ((True, True), (True, False), (False, True)):
     print(json.dumps([label.decode() for label in labels.numpy()]))
 assert not any(name.startswith("keras_lm") for name in sys.modules)
 """
-np.savez(WORK / "streams.npz", **streams)
-printed = run(SERVE, saved_model.path, WORK / "streams.npz")
-served = [json.loads(line) for line in printed.splitlines()[-3:]]
-print("the SavedModel, without keras_lm:", *served, sep="\n  ")
-assert served == [
-    answers[name] for name in ("seen and heard", "only seen", "only heard")
-]
+if not QUICK:
+    saved_model = keras_lm.export.export_saved_model(
+        classifier, SAVED_MODELS / "tutorial_digits"
+    )
+    litert = keras_lm.export.export_litert(
+        classifier, SAVED_MODELS / "tutorial_digits.tflite", overwrite=True
+    )
+    for report in (saved_model, litert):
+        print(report)
+        assert report.agrees
+    np.savez(WORK / "streams.npz", **streams)
+    printed = run(SERVE, saved_model.path, WORK / "streams.npz")
+    served = [json.loads(line) for line in printed.splitlines()[-3:]]
+    print("the SavedModel, without keras_lm:", *served, sep="\n  ")
+    assert served == [
+        answers[name] for name in ("seen and heard", "only seen", "only heard")
+    ]
 
 used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 memory = max(usage.ru_maxrss for usage in used) / 2**20

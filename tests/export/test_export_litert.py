@@ -108,7 +108,9 @@ def test_learned_positions(learned_pipeline, tmp_path):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("quantization", ["float16", "dynamic_int8"])
+@pytest.mark.parametrize(
+    "quantization", [pytest.param("float16", marks=pytest.mark.slow), "dynamic_int8"]
+)
 def test_quantised_files_are_smaller_and_close(
     litert, pipeline, tmp_path, quantization
 ):
@@ -204,6 +206,7 @@ def test_a_file_that_disagrees_is_refused(quantization, allowed):
         refuse(0.0, finite=False)
 
 
+@pytest.mark.slow_elsewhere
 def test_an_lstm_exports_with_any_length(folder):
     tokenizer = text.train_tokenizer(TEXTS * 5, 310)
     model = models.LSTMLanguageModel(

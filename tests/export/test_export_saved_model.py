@@ -92,6 +92,7 @@ def test_the_script_in_the_readme_runs_without_keras_lm(saved_model, pipeline):
     assert lines[-1].startswith("nats: [-")
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_learned_positions_and_the_next_version(
     saved_model, learned_pipeline, tmp_path

@@ -172,6 +172,7 @@ def test_quantised_files_are_close(classifier, tmp_path, quantization):
     assert 0 < report.largest_difference < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_without_a_tokenizer_a_text_is_token_ids(tmp_path):
     spec = {"kind": "text", "vocabulary_size": 310, "max_length": 7}

@@ -195,6 +195,7 @@ def test_the_script_in_the_readme_answers_with_litert_alone(
     assert "\n".join(lines) == "\n".join(translator(texts, beam_size=1))
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_a_quantised_file_is_smaller_and_close(translator, translator_litert, tmp_path):
     report = export_litert(translator, tmp_path / "small.tflite", "dynamic_int8")

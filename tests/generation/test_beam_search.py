@@ -151,6 +151,7 @@ def test_a_finished_hypothesis_is_frozen_and_gathers_no_more_score():
     assert_close(found.scores, np.log([[0.5, 0.2]]))
 
 
+@pytest.mark.slow_elsewhere
 def test_length_is_normalized():
     # "2" has log .4; "1 1 2" has log(.59 .7 .9) = log .37, less, but a larger mean.
     model = ScriptModel(3, 1)
@@ -172,6 +173,7 @@ def test_length_is_normalized():
     assert_close(long.scores, [[log_probability / (8 / 6) ** 2]])
 
 
+@pytest.mark.slow_elsewhere
 def test_all_hypotheses_come_back_best_first():
     found = beam_search(TableModel(7), [[1, 2], [3]], None, 6, 4, [0], num_hypotheses=6)
 
@@ -239,6 +241,7 @@ def test_a_batch_gives_what_a_plain_search_gives_each_row_alone(settings):
         assert_found(found, row, expected, stops)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("coverage_penalty", [0.0, 0.4])
 def test_sources_and_prefixes_of_all_lengths(coverage_penalty):
     model = TableModel(5, has_source=True, seed=5)
@@ -309,6 +312,7 @@ def test_a_beam_of_one_is_greedy():
     assert np.isin(greedy, [0, 5]).any(axis=1).tolist() == [True, False, True]
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("patience", [1.0, math.inf])
 def test_the_loop_ends_when_nothing_can_change(patience):
     # A step that is sure of its stop token: no other hypothesis can beat it.
@@ -391,6 +395,7 @@ def test_lengths_of_one_bucket_compile_once():
 # ------------------------------------------------------------------ constraints
 
 
+@pytest.mark.slow_elsewhere
 def test_no_stop_token_comes_before_the_least_length():
     model = TableModel(5, seed=4)
     given = (model, PROMPTS, None, 3, 6, [0])
@@ -410,6 +415,7 @@ def test_no_stop_token_comes_before_the_least_length():
     assert (beam_search(*given).token_ids[:, 0, :3] == 0).any()
 
 
+@pytest.mark.slow_elsewhere
 def test_samplers_shape_the_log_probabilities():
     model = TableModel(6, seed=1)
     sampler = samplers.chain(samplers.no_repeat_ngram(2), samplers.suppress([3]))
@@ -428,6 +434,7 @@ def test_samplers_shape_the_log_probabilities():
         assert_found(found, row, plain_search(log_probs, 3, 9, num_hypotheses=3))
 
 
+@pytest.mark.slow_elsewhere
 def test_groups_keep_apart():
     model = TableModel(9, seed=3, scale=3.0)
     given = (model, [[1], [2, 3]], None, 4, 5)
@@ -442,6 +449,7 @@ def test_groups_keep_apart():
         assert all(len(set(column)) == 4 for column in apart[row].T)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_source_of_ones_own_is_handed_on():
     class Named(TableModel):
         def initial_state(self, inputs, max_length):
@@ -458,6 +466,7 @@ def test_a_source_of_ones_own_is_handed_on():
     np.testing.assert_array_equal(own.token_ids, usual.token_ids)
 
 
+@pytest.mark.slow_elsewhere
 def test_padding_of_prompts_and_sources_may_stand_anywhere():
     padded = np.array([[9, 3, 1, 9, 2], [2, 9, 9, 9, 9]])
     mask = np.array([[0, 1, 1, 0, 1], [1, 0, 0, 0, 0]])
@@ -471,6 +480,7 @@ def test_padding_of_prompts_and_sources_may_stand_anywhere():
 # ----------------------------------------------------------------------- errors
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("given", "message"),
     [

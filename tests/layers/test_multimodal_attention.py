@@ -412,6 +412,7 @@ def test_bad_calls_are_refused(arguments, message):
         layer(**{"streams": STREAMS, **arguments})
 
 
+@pytest.mark.slow_elsewhere
 def test_the_first_call_must_have_all_streams():
     layer = MultimodalAttention(1, 2, NAMES)
     with pytest.raises(ValueError, match="The first call must have all streams"):

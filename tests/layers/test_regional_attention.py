@@ -162,6 +162,7 @@ def test_importance_does_not_turn_with_the_positions():
     assert weights.min() > 1e-3
 
 
+@pytest.mark.slow_elsewhere
 def test_mean_pooling_is_a_vector_of_zeros():
     mean, learned = make_layer(region_size=2, pooling="mean"), make_layer(region_size=2)
     hidden = rng.normal(size=(2, 9, 6)).astype("float32")
@@ -173,6 +174,7 @@ def test_mean_pooling_is_a_vector_of_zeros():
     assert np.abs(before - ops.convert_to_numpy(learned(hidden))).max() > 1e-3
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("causal", [True, False])
 def test_regions_are_related_by_the_mean_weights_of_their_queries(causal):
     layer = make_layer(region_size=3)
@@ -253,6 +255,7 @@ def make_model(attention):
     return model
 
 
+@pytest.mark.slow_elsewhere
 def test_a_model_decodes():
     model = make_model("regional")
     assert isinstance(model.blocks[0].attention, RegionalAttention)

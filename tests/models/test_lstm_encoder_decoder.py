@@ -103,6 +103,7 @@ def test_the_state_of_a_decode():
     assert sorted(nothing["source"]) == ["padding_mask"]
 
 
+@pytest.mark.slow_elsewhere
 def test_embeddings_are_one_table_or_several():
     shared = make_model(share_embeddings=True)
     apart = make_model(source_vocabulary_size=17)
@@ -113,6 +114,7 @@ def test_embeddings_are_one_table_or_several():
     assert tied.logits_layer is None
 
 
+@pytest.mark.slow_elsewhere
 def test_dropout_in_training_only():
     model = make_model(dropout=0.3, seed=3, num_layers=2)
     still = outputs_of(model(**ARRAYS))[0]
@@ -134,6 +136,7 @@ def test_it_learns_to_reverse(kind):
     check_it_learns_to_reverse(model, num_steps=70, learning_rate=0.03)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -114,6 +114,7 @@ def test_what_is_absent_or_masked_has_no_influence():
     assert_close(logits_of(model, changed), logits_of(model, INPUTS), 1e-6)
 
 
+@pytest.mark.slow_elsewhere
 def test_every_present_stream_has_influence():
     model = the_model()
     before = logits_of(model, INPUTS)
@@ -132,6 +133,7 @@ def test_every_present_stream_has_influence():
     assert moved["sound"][0]
 
 
+@pytest.mark.slow_elsewhere
 def test_left_out_is_absent_for_the_whole_batch():
     model = the_model()
     nobody = {"sound_present": np.zeros((5, 1), "bool")}
@@ -140,11 +142,13 @@ def test_left_out_is_absent_for_the_whole_batch():
     assert_close(logits_of(model, without), logits_of(model, {**INPUTS, **nobody}))
 
 
+@pytest.mark.slow_elsewhere
 def test_nothing_present_gives_the_bias_of_the_head():
     model = the_model()
     assert_close(logits_of(model, INPUTS)[4], model.head.get_weights()[1], 1e-6)
 
 
+@pytest.mark.slow_elsewhere
 def test_symbols_give_the_same_logits():
     model = the_model()
     symbols = {
@@ -161,6 +165,7 @@ def test_symbols_give_the_same_logits():
     assert_close(logits_of(functional, INPUTS), logits_of(model, INPUTS), 1e-6)
 
 
+@pytest.mark.slow_elsewhere
 def test_shorter_texts_and_padded_texts_are_one():
     model = make_model(streams={"question": STREAMS["question"]})
     real = np.arange(8) < 5
@@ -192,6 +197,7 @@ def test_it_trains_on_streams_that_are_missing():
     assert model.predict(INPUTS, verbose=0).shape == (5, 4)
 
 
+@pytest.mark.slow_elsewhere
 def test_it_trains_on_tf_data():
     import tensorflow as tf
 
@@ -229,6 +235,7 @@ def test_it_learns_which_stream_to_ask():
     assert float(loss(answers, model(inputs))) < 0.1
 
 
+@pytest.mark.slow_elsewhere
 def test_dropouts_in_training_only():
     model = make_model(dropout=0.3, modality_dropout=1.0)
     still = logits_of(model, INPUTS)
@@ -237,6 +244,7 @@ def test_dropouts_in_training_only():
     assert np.abs(trained - still)[0].max() > 1e-3
 
 
+@pytest.mark.slow_elsewhere
 def test_modality_dropout_makes_a_whole_stream_absent():
     # Of two streams one goes: the logits are those of the other alone.
     streams = {name: STREAMS[name] for name in ("photo", "question")}
@@ -250,6 +258,7 @@ def test_modality_dropout_makes_a_whole_stream_absent():
     assert np.all(np.min(distances, axis=0) < 1e-5)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -269,6 +278,7 @@ def test_bad_arguments_are_refused(changes, message):
         make_model(**changes)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

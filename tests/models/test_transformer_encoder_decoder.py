@@ -161,12 +161,14 @@ def test_a_state_without_a_mask_sees_the_whole_source():
     assert_close(logits[0], model(SOURCE_IDS, TARGET_IDS), tolerance=1e-4)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_dictionary_is_the_same_as_its_arrays():
     model = make_model()
 
     assert_close(model(ARRAYS), model(**ARRAYS), tolerance=0)
 
 
+@pytest.mark.slow_elsewhere
 def test_embeddings_are_one_table_or_several():
     shared = make_model()
     apart = make_model(share_embeddings=False, source_vocabulary_size=17)
@@ -176,6 +178,7 @@ def test_embeddings_are_one_table_or_several():
     assert all_apart.count_params() == shared.count_params() + 2 * 13 * 18
 
 
+@pytest.mark.slow_elsewhere
 def test_attention_may_be_a_prototype_or_a_list():
     wide, local = MultiHeadAttention(2, 5), LocalAttention(3, 4, window=3)
     model = make_model(attention=[wide, local], cross_attention=wide)
@@ -190,6 +193,7 @@ def test_attention_may_be_a_prototype_or_a_list():
     assert again.get_config() == model.get_config()
 
 
+@pytest.mark.slow_elsewhere
 def test_the_seed_repeats_the_dropout_of_every_layer():
     first, second = (make_model(dropout=0.3, seed=3) for _ in range(2))
     second.set_weights(first.get_weights())
@@ -216,6 +220,7 @@ def test_it_learns_to_reverse():
     check_it_learns_to_reverse(model, num_steps=100, learning_rate=0.01)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

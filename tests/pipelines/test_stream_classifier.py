@@ -63,6 +63,7 @@ def test_a_batch_is_answered_as_each_example_alone(classifier):
     assert len({tuple(row.round(3)) for row in expected}) == 5
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("missing", ["photo", "title"])
 @pytest.mark.parametrize("said", ["left out", "None", "None in a list"])
 def test_it_does_not_matter_how_missing_is_said(classifier, missing, said):
@@ -81,6 +82,7 @@ def test_it_does_not_matter_how_missing_is_said(classifier, missing, said):
     assert_close(classifier.probabilities(inputs), np.stack(expected))
 
 
+@pytest.mark.slow_elsewhere
 def test_many_examples_are_answered_in_parts(classifier):
     few = classifier.probabilities({"photo": PHOTOS})
 
@@ -90,11 +92,13 @@ def test_many_examples_are_answered_in_parts(classifier):
     assert_close(many, np.tile(few, (14, 1)))
 
 
+@pytest.mark.slow_elsewhere
 def test_no_example_is_answered_by_nothing(classifier):
     assert classifier({"photo": PHOTOS[:0]}) == []
     assert classifier.probabilities({"title": []}).shape == (0, 3)
 
 
+@pytest.mark.slow_elsewhere
 def test_large_logits_give_probabilities(classifier):
     model = make_model()
     model.head.bias.assign([1e4, -1e4, 1e4])
@@ -120,6 +124,7 @@ def test_it_comes_back_from_its_directory(classifier, tmp_path):
         load(tmp_path / "c")
 
 
+@pytest.mark.slow_elsewhere
 def test_without_a_tokenizer_texts_are_token_ids(classifier, tmp_path):
     StreamClassifier(classifier.model, LABELS).save(tmp_path / "c")
     plain = load(tmp_path / "c")
@@ -133,6 +138,7 @@ def test_without_a_tokenizer_texts_are_token_ids(classifier, tmp_path):
 # ----------------------------------------------------------------------- errors
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("labels", "error", "message"),
     [
@@ -147,6 +153,7 @@ def test_labels_that_do_not_fit_are_refused(classifier, labels, error, message):
         StreamClassifier(classifier.model, labels)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_tokenizer_that_does_not_fit_is_refused():
     title = {"kind": "text", "vocabulary_size": 9, "max_length": 4}
     other = MultimodalClassifier({"title": title}, 3, 1, 1, 4, 6)
@@ -158,6 +165,7 @@ def test_a_tokenizer_that_does_not_fit_is_refused():
         StreamClassifier(blind, LABELS, TOKENIZER)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_call_that_does_not_fit_is_refused(classifier):
     with pytest.raises(ValueError, match="A stream must be one of"):
         classifier({"video": PHOTOS})

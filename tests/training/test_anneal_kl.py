@@ -40,6 +40,7 @@ def fit(model, anneal, **options):
     return watch.seen, history["loss"]
 
 
+@pytest.mark.slow_elsewhere
 def test_a_ramp_over_steps_goes_on_where_it_was():
     model = make_model()
     first, _ = fit(model, AnnealKL(steps=4))
@@ -48,6 +49,7 @@ def test_a_ramp_over_steps_goes_on_where_it_was():
     assert second == [[0.3, 0.6], [0.4, 0.8], [0.4, 0.8]]
 
 
+@pytest.mark.slow_elsewhere
 def test_a_ramp_over_epochs_knows_the_first_epoch():
     model = make_model()
     seen, _ = fit(model, AnnealKL(epochs=2, target=1.0), epochs=3)

@@ -52,6 +52,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
     assert names(tmp_path / "parts") == ["checkpoint_000004", "checkpoint_000005"]
 
 
+@pytest.mark.slow_elsewhere
 def test_a_run_killed_at_random_moments_goes_on(tmp_path):
     epochs = 60
     whole, whole_checkpoint = train(tmp_path / "whole", epochs)
@@ -87,6 +88,7 @@ class Killed(BaseException):
     """Passes by every `except OSError`, as a kill does."""
 
 
+@pytest.mark.slow_elsewhere
 def test_wherever_the_writing_stops_a_checkpoint_is_valid(tmp_path, monkeypatch):
     model, _ = train(tmp_path / "start", epochs=1)
     places = [(os, "fsync"), (Path, "rename"), (Path, "mkdir"), (shutil, "rmtree")]
@@ -135,6 +137,7 @@ def kill_at_call(number, places, patch):
 # ----------------------------------------------------------- starting anew
 
 
+@pytest.mark.slow_elsewhere
 def test_nothing_to_restore(tmp_path):
     told = []
     checkpoint = ResumableCheckpoint(tmp_path / "new", {}, notify=told.append)
@@ -144,6 +147,7 @@ def test_nothing_to_restore(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow_elsewhere
 def test_other_settings_start_anew(tmp_path):
     train(tmp_path, epochs=3, settings={"batch_size": 2, "seed": 1})
     told = []
@@ -163,6 +167,7 @@ def test_other_settings_start_anew(tmp_path):
     assert len(fresh.weights) == len(model.weights)
 
 
+@pytest.mark.slow_elsewhere
 def test_another_model_starts_anew(tmp_path):
     train(tmp_path, epochs=1)
     told = []
@@ -176,6 +181,7 @@ def test_another_model_starts_anew(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_finished_run_starts_anew(tmp_path):
     _, checkpoint = train(tmp_path, epochs=1)
     checkpoint.finish()
@@ -187,6 +193,7 @@ def test_a_finished_run_starts_anew(tmp_path):
     assert "is finished" in told[0]
 
 
+@pytest.mark.slow_elsewhere
 def test_the_newest_run_counts_though_it_is_shorter(tmp_path):
     _, checkpoint = train(tmp_path, epochs=4)
     checkpoint.finish()
@@ -218,6 +225,7 @@ def pickled(path):
     np.savez(path, np.array([Evil()], dtype=object))
 
 
+@pytest.mark.slow_elsewhere
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
     train(tmp_path / "good", epochs=3)
     two, _ = train(tmp_path / "two", epochs=2)
@@ -249,6 +257,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
         assert names(directory) == ["checkpoint_000002", "checkpoint_000004"]
 
 
+@pytest.mark.slow_elsewhere
 def test_nothing_readable_starts_anew_with_the_model_untouched(tmp_path):
     train(tmp_path, epochs=2)
     for folder in tmp_path.iterdir():
@@ -265,6 +274,7 @@ def test_nothing_readable_starts_anew_with_the_model_untouched(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_full_disk_is_told_and_leaves_the_checkpoint_before(tmp_path):
     model, checkpoint = train(tmp_path, epochs=1)
 
@@ -283,6 +293,7 @@ def test_a_full_disk_is_told_and_leaves_the_checkpoint_before(tmp_path):
     assert_same_state(again, model)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_directory_that_is_a_file_is_told(tmp_path):
     (tmp_path / "file").write_text("mine")
 
@@ -316,6 +327,7 @@ def test_every_dtype_comes_back(tmp_path, policy):
 # ----------------------------------------------------------------- errors
 
 
+@pytest.mark.slow_elsewhere
 def test_what_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`keep` must be at least 1"):
         ResumableCheckpoint(tmp_path, {}, keep=0)

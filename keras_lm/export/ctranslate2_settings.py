@@ -1,0 +1,151 @@
+"""What CTranslate2 is told of a model, and which models it cannot run."""
+
+import keras
+
+from keras_lm.export.export_error import ExportError
+from keras_lm.layers import MultiHeadAttention
+from keras_lm.models import TransformerDecoder, TransformerEncoderDecoder
+from keras_lm.pipelines import TextGenerator, TextToText
+
+MODELS = {TextGenerator: TransformerDecoder, TextToText: TransformerEncoderDecoder}
+
+# Keras' functions by CTranslate2's names; Keras' "gelu" is the exact one.
+ACTIVATIONS = {
+    keras.activations.relu: "RELU",
+    keras.activations.silu: "SWISH",
+    keras.activations.gelu: "GELU",
+    keras.activations.tanh: "Tanh",
+}
+
+
+def settings_of(pipeline) -> dict:
+    """The arguments of CTranslate2's specifications.
+
+    Args:
+        pipeline: `TextGenerator` or `TextToText`.
+
+    Returns:
+        dict of plain Python: `decoder` and, of an encoder-decoder, `encoder`, each with
+        the arguments of its specification; and `layer_norm_epsilon`.
+
+    Raises:
+        TypeError: it is no such pipeline.
+        ValueError: its model is quantised.
+        ExportError: CTranslate2 has no setting for what the model does; the text says
+            for what.
+    """
+    model = _model_of(pipeline)
+    if isinstance(model, TransformerDecoder):
+        decoder = _stack(model, model.blocks)
+        heads = model.blocks[0].attention.num_key_value_heads
+        decoder |= {"num_heads_kv": heads, "with_encoder_attention": False}
+        norm = model.final_norm
+        return {"decoder": decoder, "layer_norm_epsilon": norm.epsilon}
+    for block in model.decoder_blocks:
+        _check_attention(block, "cross_attention", model)
+    decoder = _stack(model, model.decoder_blocks)
+    crosses = [block.cross_attention for block in model.decoder_blocks]
+    _common("num_heads", [decoder["num_heads"], *[one.num_heads for one in crosses]])
+    # Where it looked is said as `step_with_attention` does: the mean of all heads.
+    heads = {"alignment_layer": -1, "alignment_heads": decoder["num_heads"]}
+    return {
+        "encoder": _stack(model, model.encoder_blocks),
+        "decoder": decoder | heads,
+        "layer_norm_epsilon": model.decoder_norm.epsilon,
+    }
+
+
+def _model_of(pipeline):
+    kinds = [kind for kind in MODELS if isinstance(pipeline, kind)]
+    if not kinds:
+        raise TypeError(
+            "`pipeline` must be a `keras_lm.pipelines` object, "
+            + " or ".join(kind.__name__ for kind in MODELS)
+            + f". Received: {pipeline!r} of type {type(pipeline).__name__}"
+        )
+    model, wanted = pipeline.model, MODELS[kinds[0]]
+    if type(model) is not wanted:
+        raise ExportError(
+            f"The model of a {kinds[0].__name__} must be a {wanted.__name__}: "
+            f"CTranslate2 runs no other. Received: {type(model).__name__}"
+        )
+    for layer in model._flatten_layers(include_self=False):
+        if layer.dtype_policy.quantization_mode is not None:
+            raise ValueError(
+                "The pipeline's model must not be quantised already; `quantization=` "
+                f"does it. Received: {layer.name} with policy "
+                f"{layer.dtype_policy.name!r}"
+            )
+    return model
+
+
+def _stack(model, blocks):
+    """The arguments that encoders and decoders share."""
+    for block in blocks:
+        _check_attention(block, "attention", model)
+    attentions = [block.attention for block in blocks]
+    num_heads = _common("num_heads", [one.num_heads for one in attentions])
+    _common("num_key_value_heads", [one.num_key_value_heads for one in attentions])
+    wavelength = _common(
+        "rotary_wavelength", [one.rotary_wavelength for one in attentions]
+    )
+    if wavelength is not None and model.position_embedding is not None:
+        raise ExportError(
+            "Positions must be learned or rotary for CTranslate2, not both. Received: "
+            f"positions={model.positions!r}, and attention with "
+            f"rotary_wavelength={wavelength}"
+        )
+    settings = {
+        "num_layers": len(blocks),
+        "num_heads": num_heads,
+        "pre_norm": model.normalize_first,
+        "activation": _activation(model.activation),
+        "ffn_glu": model.gated,
+    }
+    if wavelength is not None:
+        # All features of a head are turned; pairs are a half of the head apart.
+        settings |= {"rotary_dim": 0, "rotary_interleave": False}
+        settings["rotary_base"] = float(wavelength)
+    return settings
+
+
+def _check_attention(block, name, model):
+    """Refuses what CTranslate2's attention cannot do."""
+    attention = getattr(block, name)
+    if type(attention) is not MultiHeadAttention:
+        raise ExportError(
+            "The attention must be multi-head attention: CTranslate2 runs no other. "
+            f"Received: `{name}` of {block.name} is {type(attention).__name__}"
+        )
+    head = model.hidden_dim // attention.num_heads
+    for setting, value, wanted in [
+        ("soft_cap", attention.soft_cap, None),
+        ("qk_norm", attention.qk_norm, False),
+        ("key_dim", attention.key_dim, head),
+        ("value_dim", attention.value_dim, head),
+    ]:
+        if value != wanted:
+            raise ExportError(
+                f"`{setting}` of the attention must be {wanted} for CTranslate2. "
+                f"Received: {setting}={value!r} in `{name}` of {block.name}"
+            )
+
+
+def _common(name, values):
+    """The one value that all blocks have: CTranslate2 has one number for all."""
+    if len(set(values)) > 1:
+        raise ExportError(
+            f"`{name}` must be the same in all blocks for CTranslate2. "
+            f"Received: {name}={values}"
+        )
+    return values[0]
+
+
+def _activation(function):
+    if function not in ACTIVATIONS:
+        names = sorted(known.__name__ for known in ACTIVATIONS)
+        raise ExportError(
+            f"`activation` must be one of {names} for CTranslate2. Received: "
+            f"activation={getattr(function, '__name__', function)!r}"
+        )
+    return ACTIVATIONS[function]

@@ -20,7 +20,8 @@ def answers_of(pipeline, work) -> dict:
         surrogates); `escapes`; `max_new_tokens`; `greedy`, the token ids that follow
         each text, without the separator; `margins`, the least lead of one of these over
         the next best; `scored`, the token ids of a text or of a source and a target;
-        `log_likelihoods` of these, nats; and `num_tokens` that each sums over.
+        `log_likelihoods` of these, nats; `num_tokens` that each sums over; and
+        `spread`, the mean standard deviation of the logits of a position.
 
     Raises:
         ValueError: no text fits the model, or its logits are not finite.
@@ -38,6 +39,7 @@ def _continuations(pipeline, limit, work):
     answers = reference.reference(pipeline, work)
     separator = pipeline.tokenizer.separator_id
     rows = list(zip(answers["token_ids"], answers["prompt_lengths"]))
+    logits = np.load(answers["logits_path"])
     return {
         "texts": answers["prompts"],
         "greedy": [_until(separator, row[length:][:limit]) for row, length in rows],
@@ -45,6 +47,7 @@ def _continuations(pipeline, limit, work):
         "scored": [[row[1:length]] for row, length in rows],
         "log_likelihoods": answers["log_likelihoods"],
         "num_tokens": answers["num_tokens"],
+        "spread": float(logits.std(axis=-1).mean()),
     }
 
 
@@ -69,7 +72,7 @@ def _pairs(pipeline, limit, work):
         )
     pairs = [(sources[i], greedy[i]) for i in asked]
     pairs += [(sources[i], targets[kept[i] - 1]) for i in asked]
-    nats, leads = _nats(pipeline, pairs)
+    nats, leads, spread = _nats(pipeline, pairs)
     margins = np.full(len(sources), np.inf)
     for place, i in enumerate(asked):
         # Where the answer was cut, the separator behind it was not the model's choice.
@@ -81,6 +84,7 @@ def _pairs(pipeline, limit, work):
         "scored": [[list(source), list(target)] for source, target in pairs],
         "log_likelihoods": nats,
         "num_tokens": [len(target) + 1 for _, target in pairs],
+        "spread": spread,
     }
 
 
@@ -100,7 +104,7 @@ def _greedy(pipeline, sources, limit):
 
 
 def _nats(pipeline, pairs):
-    """The log-likelihood of each target, and the leads of the likeliest tokens."""
+    """Log-likelihoods of the targets, leads of the likeliest tokens, logits' spread."""
     inputs, labels, weights = teacher_forcing(
         *zip(*pairs), pipeline.source_tokenizer, pipeline.target_tokenizer
     )
@@ -115,7 +119,8 @@ def _nats(pipeline, pairs):
     chosen = np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
     nats = chosen - np.log(np.exp(logits).sum(axis=-1))
     best = np.sort(logits, axis=-1)[..., -2:]
-    return (nats * weights).sum(axis=1).tolist(), best[..., 1] - best[..., 0]
+    spread = float(logits.std(axis=-1).mean())
+    return (nats * weights).sum(axis=1).tolist(), best[..., 1] - best[..., 0], spread
 
 
 def _until(stop, tokens):

@@ -37,15 +37,11 @@ def settings_of(pipeline) -> dict:
     model = _model_of(pipeline)
     if isinstance(model, TransformerDecoder):
         decoder = _stack(model, model.blocks)
-        heads = model.blocks[0].attention.num_key_value_heads
-        decoder |= {"num_heads_kv": heads, "with_encoder_attention": False}
-        norm = model.final_norm
-        return {"decoder": decoder, "layer_norm_epsilon": norm.epsilon}
-    for block in model.decoder_blocks:
-        _check_attention(block, "cross_attention", model)
-    decoder = _stack(model, model.decoder_blocks)
-    crosses = [block.cross_attention for block in model.decoder_blocks]
-    _common("num_heads", [decoder["num_heads"], *[one.num_heads for one in crosses]])
+        return {
+            "decoder": decoder | {"with_encoder_attention": False},
+            "layer_norm_epsilon": model.final_norm.epsilon,
+        }
+    decoder = _stack(model, model.decoder_blocks, ["attention", "cross_attention"])
     # Where it looked is said as `step_with_attention` does: the mean of all heads.
     heads = {"alignment_layer": -1, "alignment_heads": decoder["num_heads"]}
     return {
@@ -79,16 +75,15 @@ def _model_of(pipeline):
     return model
 
 
-def _stack(model, blocks):
+def _stack(model, blocks, names=("attention",)):
     """The arguments that encoders and decoders share."""
-    for block in blocks:
-        _check_attention(block, "attention", model)
-    attentions = [block.attention for block in blocks]
-    num_heads = _common("num_heads", [one.num_heads for one in attentions])
-    _common("num_key_value_heads", [one.num_key_value_heads for one in attentions])
-    wavelength = _common(
-        "rotary_wavelength", [one.rotary_wavelength for one in attentions]
-    )
+    places = [(block, name) for block in blocks for name in names]
+    for block, name in places:
+        _check_attention(block, name, model)
+    attentions = [getattr(block, name) for block, name in places]
+    num_heads = _common("num_heads", attentions)
+    num_heads_kv = _common("num_key_value_heads", attentions)
+    wavelength = _common("rotary_wavelength", [block.attention for block in blocks])
     if wavelength is not None and model.position_embedding is not None:
         raise ExportError(
             "Positions must be learned or rotary for CTranslate2, not both. Received: "
@@ -98,6 +93,7 @@ def _stack(model, blocks):
     settings = {
         "num_layers": len(blocks),
         "num_heads": num_heads,
+        "num_heads_kv": num_heads_kv,
         "pre_norm": model.normalize_first,
         "activation": _activation(model.activation),
         "ffn_glu": model.gated,
@@ -131,11 +127,13 @@ def _check_attention(block, name, model):
             )
 
 
-def _common(name, values):
-    """The one value that all blocks have: CTranslate2 has one number for all."""
+def _common(name, attentions):
+    """The one value that all have: CTranslate2 has one number for a side."""
+    values = [getattr(attention, name) for attention in attentions]
     if len(set(values)) > 1:
         raise ExportError(
-            f"`{name}` must be the same in all blocks for CTranslate2. "
+            f"`{name}` must be the same in all blocks, and in attention to a source, "
+            f"for CTranslate2. "
             f"Received: {name}={values}"
         )
     return values[0]

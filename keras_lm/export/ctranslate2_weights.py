@@ -43,9 +43,7 @@ def weights_of(model, max_source_length: int = 0) -> dict[str, np.ndarray]:
         **others,
     }
     for i, block in enumerate(blocks):
-        # The specification of attention to a source has as many heads of keys as of
-        # queries: keys and values of a group are repeated.
-        weights |= _block(f"decoder.layer.{i}", block, repeat=bool(others))
+        weights |= _block(f"decoder.layer.{i}", block)
         if others:
             weights |= _cross_attention(f"decoder.layer.{i}.attention", block)
     return weights
@@ -63,7 +61,7 @@ def _positions(side, model, blocks, max_length=0):
     return {f"{side}.position_encodings.encodings": table}
 
 
-def _block(name, block, repeat=True):
+def _block(name, block):
     """Self-attention and feed-forward network, with their normalisations."""
     attention, feed_forward = block.attention, block.feed_forward
     weights = {
@@ -71,7 +69,7 @@ def _block(name, block, repeat=True):
         **_dense(
             f"{name}.self_attention.linear.0",
             _dense_arrays(attention.query_projection),
-            *_key_and_value(attention, repeat),
+            *_key_and_value(attention),
         ),
         **_dense(
             f"{name}.self_attention.linear.1",
@@ -93,26 +91,14 @@ def _cross_attention(name, block):
     return {
         **_layer_norm(f"{name}.layer_norm", block.cross_attention_norm),
         **_dense(f"{name}.linear.0", _dense_arrays(query)),
-        **_dense(f"{name}.linear.1", *_key_and_value(attention, repeat=True)),
+        **_dense(f"{name}.linear.1", *_key_and_value(attention)),
         **_dense(f"{name}.linear.2", _dense_arrays(output)),
     }
 
 
-def _key_and_value(attention, repeat):
-    """Their arrays; with `repeat`, a head of its own for each query head of a group."""
-    pair = [
-        _dense_arrays(attention.key_projection),
-        _dense_arrays(attention.value_projection),
-    ]
-    times = attention.num_heads // attention.num_key_value_heads
-    if not repeat or times == 1:
-        return pair
-    return [[_repeat_heads(one, attention, times) for one in arrays] for arrays in pair]
-
-
-def _repeat_heads(array, attention, times):
-    heads = array.reshape(*array.shape[:-1], attention.num_key_value_heads, -1)
-    return np.repeat(heads, times, axis=-2).reshape(*array.shape[:-1], -1)
+def _key_and_value(attention):
+    projections = attention.key_projection, attention.value_projection
+    return [_dense_arrays(one) for one in projections]
 
 
 def _dense(name, *parts):

@@ -163,14 +163,22 @@ def _generate(path, rows, texts, asked):
     import ctranslate2
 
     generator = ctranslate2.Generator(path, compute_type="default", intra_threads=1)
-    found = generator.generate_batch(
-        rows,
-        beam_size=1,
-        max_length=asked["max_new_tokens"],
-        include_prompt_in_result=False,
-    )
+    # With a prompt of one token among them it gives the others back as answers.
+    alone = [row for row in rows if len(row) == 1]
+    others = [row for row in rows if len(row) > 1]
+    found = {}
+    for some in filter(None, [alone, others]):
+        results = generator.generate_batch(
+            some,
+            beam_size=1,
+            max_length=asked["max_new_tokens"],
+            include_prompt_in_result=False,
+        )
+        found |= {
+            tuple(row): one.sequences[0] for row, one in zip(some, results, strict=True)
+        }
     scores = generator.score_batch(texts, max_input_length=0)
-    return [one.sequences[0] for one in found], scores
+    return [found[tuple(row)] for row in rows], scores
 
 
 def _special_tokens(job):

@@ -62,6 +62,7 @@ def test_an_encoder_decoder_is_described():
     side = {
         "num_layers": 2,
         "num_heads": 4,
+        "num_heads_kv": 4,
         "pre_norm": False,
         "activation": "RELU",
         "ffn_glu": False,
@@ -118,7 +119,11 @@ def test_what_ctranslate2_cannot_express_is_refused_by_name(settings, words):
         ({"attention": "regional"}, "`attention` of .*coder_block_0 is Regional"),
         (
             {"cross_attention": MultiHeadAttention(num_heads=3, key_dim=8)},
-            r"Received: num_heads=\[4, 3, 3\]",
+            r"Received: num_heads=\[4, 3, 4, 3\]",
+        ),
+        (
+            {"cross_attention": head(num_key_value_heads=2)},
+            r"Received: num_key_value_heads=\[4, 2, 4, 2\]",
         ),
         (
             {"cross_attention": head(soft_cap=5.0)},

@@ -57,19 +57,6 @@ def test_queries_keys_and_values_lie_side_by_side_as_output_by_input():
     np.testing.assert_array_equal(bias, [1.0] * 24 + [2.0] * 12 + [3.0] * 12)
 
 
-def test_heads_of_a_group_are_repeated_for_an_encoder_decoder():
-    # 4 query heads, 2 of keys of width 6: key heads a, b become a, a, b, b.
-    model = make_translator(num_key_value_heads=2).model
-    cross = model.decoder_blocks[0].cross_attention
-    cross.key_projection.bias.assign([1.0] * 6 + [2.0] * 6)
-    cross.value_projection.bias.assign([3.0] * 6 + [4.0] * 6)
-
-    bias = weights_of(model)["decoder.layer.0.attention.linear.1.bias"]
-
-    expected = [1.0] * 12 + [2.0] * 12 + [3.0] * 12 + [4.0] * 12
-    np.testing.assert_array_equal(bias, expected)
-
-
 def test_positions_are_a_table_or_zeros_or_none():
     none = weights_of(make_translator(positions=None).model, max_source_length=70)
     rotary = weights_of(make_translator().model)

@@ -105,8 +105,9 @@ def _greedy(pipeline, sources, limit):
 
 def _nats(pipeline, pairs):
     """Log-likelihoods of the targets, leads of the likeliest tokens, logits' spread."""
+    sources, targets = zip(*pairs)
     inputs, labels, weights = teacher_forcing(
-        *zip(*pairs), pipeline.source_tokenizer, pipeline.target_tokenizer
+        sources, targets, pipeline.source_tokenizer, pipeline.target_tokenizer
     )
     logits = pipeline.model.predict_on_batch(inputs)
     logits = np.asarray(logits, "float64")  # (B, T, V)

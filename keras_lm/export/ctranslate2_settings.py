@@ -79,10 +79,10 @@ def _stack(model, blocks, names=("attention",)):
     """The arguments that encoders and decoders share."""
     places = [(block, name) for block in blocks for name in names]
     for block, name in places:
-        _check_attention(block, name, model)
+        _check_attention(block, name, isinstance(model, TransformerDecoder))
     attentions = [getattr(block, name) for block, name in places]
     num_heads = _common("num_heads", attentions)
-    num_heads_kv = _common("num_key_value_heads", attentions)
+    head_dim = _common("key_dim", attentions)
     wavelength = _common("rotary_wavelength", [block.attention for block in blocks])
     if wavelength is not None and model.position_embedding is not None:
         raise ExportError(
@@ -93,11 +93,14 @@ def _stack(model, blocks, names=("attention",)):
     settings = {
         "num_layers": len(blocks),
         "num_heads": num_heads,
-        "num_heads_kv": num_heads_kv,
+        "num_heads_kv": _common("num_key_value_heads", attentions),
+        "qk_norm": _common("qk_norm", attentions),
         "pre_norm": model.normalize_first,
         "activation": _activation(model.activation),
         "ffn_glu": model.gated,
     }
+    if head_dim * num_heads != model.hidden_dim:
+        settings["head_dim"] = head_dim
     if wavelength is not None:
         # All features of a head are turned; pairs are a half of the head apart.
         settings |= {"rotary_dim": 0, "rotary_interleave": False}
@@ -105,7 +108,7 @@ def _stack(model, blocks, names=("attention",)):
     return settings
 
 
-def _check_attention(block, name, model):
+def _check_attention(block, name, alone):
     """Refuses what CTranslate2's attention cannot do."""
     attention = getattr(block, name)
     if type(attention) is not MultiHeadAttention:
@@ -113,13 +116,13 @@ def _check_attention(block, name, model):
             "The attention must be multi-head attention: CTranslate2 runs no other. "
             f"Received: `{name}` of {block.name} is {type(attention).__name__}"
         )
-    head = model.hidden_dim // attention.num_heads
-    for setting, value, wanted in [
+    faults = [
         ("soft_cap", attention.soft_cap, None),
-        ("qk_norm", attention.qk_norm, False),
-        ("key_dim", attention.key_dim, head),
-        ("value_dim", attention.value_dim, head),
-    ]:
+        ("value_dim", attention.value_dim, attention.key_dim),
+    ]
+    if not alone:  # in attention to a source CTranslate2 4.8.5 leaves it out in silence
+        faults.append(("qk_norm", attention.qk_norm, False))
+    for setting, value, wanted in faults:
         if value != wanted:
             raise ExportError(
                 f"`{setting}` of the attention must be {wanted} for CTranslate2. "

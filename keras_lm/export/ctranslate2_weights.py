@@ -23,29 +23,40 @@ def weights_of(model, max_source_length: int = 0) -> dict[str, np.ndarray]:
         dict of float32 arrays, by name.
     """
     if isinstance(model, TransformerDecoder):
-        blocks, norm, others = model.blocks, model.final_norm, {}
-    else:
-        blocks, norm = model.decoder_blocks, model.decoder_norm
-        embedding = model.source_embedding or model.token_embedding
-        others = {"encoder.embeddings.0.weight": _array(embedding.embeddings)}
-        others |= _layer_norm("encoder.layer_norm", model.encoder_norm)
-        others |= _positions("encoder", model, model.encoder_blocks, max_source_length)
-        for i, block in enumerate(model.encoder_blocks):
-            others |= _block(f"encoder.layer.{i}", block)
-    embeddings = _array(model.token_embedding.embeddings)
+        return _decoder(model, model.blocks, model.final_norm)
+    decoder = _decoder(model, model.decoder_blocks, model.decoder_norm)
+    return decoder | _encoder(model, max_source_length)
+
+
+def _encoder(model, max_source_length):
+    embedding = model.source_embedding or model.token_embedding
+    blocks, norm = model.encoder_blocks, model.encoder_norm
     weights = {
-        "decoder.embeddings.weight": embeddings,
-        "decoder.projection.weight": embeddings
-        if model.tie_embeddings
-        else _array(model.token_embedding.reverse_embeddings).T,
-        **_layer_norm("decoder.layer_norm", norm),
-        **_positions("decoder", model, blocks),
-        **others,
+        "encoder.embeddings.0.weight": _array(embedding.embeddings),
+        **_positions("encoder", model, blocks, max_source_length),
+        **_layer_norm("encoder.layer_norm", norm),
     }
     for i, block in enumerate(blocks):
-        weights |= _block(f"decoder.layer.{i}", block)
-        if others:
-            weights |= _cross_attention(f"decoder.layer.{i}.attention", block)
+        weights |= _block(f"encoder.layer.{i}", block, norm.epsilon)
+    return weights
+
+
+def _decoder(model, blocks, norm):
+    embedding = model.token_embedding
+    embeddings = logits = _array(embedding.embeddings)
+    if not model.tie_embeddings:
+        logits = _array(embedding.reverse_embeddings).T
+    weights = {
+        "decoder.embeddings.weight": embeddings,
+        "decoder.projection.weight": logits,
+        **_positions("decoder", model, blocks),
+        **_layer_norm("decoder.layer_norm", norm),
+    }
+    for i, block in enumerate(blocks):
+        name = f"decoder.layer.{i}"
+        weights |= _block(name, block, norm.epsilon)
+        if block.cross_attention is not None:
+            weights |= _cross_attention(f"{name}.attention", block)
     return weights
 
 
@@ -61,44 +72,57 @@ def _positions(side, model, blocks, max_length=0):
     return {f"{side}.position_encodings.encodings": table}
 
 
-def _block(name, block):
+def _block(name, block, epsilon):
     """Self-attention and feed-forward network, with their normalisations."""
-    attention, feed_forward = block.attention, block.feed_forward
+    query, key_and_value, output = _attention(block.attention, epsilon)
+    network = block.feed_forward
     weights = {
         **_layer_norm(f"{name}.self_attention.layer_norm", block.attention_norm),
-        **_dense(
-            f"{name}.self_attention.linear.0",
-            _dense_arrays(attention.query_projection),
-            *_key_and_value(attention),
-        ),
-        **_dense(
-            f"{name}.self_attention.linear.1",
-            _dense_arrays(attention.output_projection),
-        ),
+        **_dense(f"{name}.self_attention.linear.0", query, *key_and_value),
+        **_dense(f"{name}.self_attention.linear.1", output),
+        **_head_norms(f"{name}.self_attention", block.attention),
         **_layer_norm(f"{name}.ffn.layer_norm", block.feed_forward_norm),
-        **_dense(f"{name}.ffn.linear_0", _dense_arrays(feed_forward.inner_projection)),
-        **_dense(f"{name}.ffn.linear_1", _dense_arrays(feed_forward.output_projection)),
+        **_dense(f"{name}.ffn.linear_0", _arrays(network.inner_projection)),
+        **_dense(f"{name}.ffn.linear_1", _arrays(network.output_projection)),
     }
-    if feed_forward.gated:
-        gate = _dense_arrays(feed_forward.gate_projection)
-        weights |= _dense(f"{name}.ffn.linear_0_noact", gate)
+    if network.gated:
+        weights |= _dense(
+            f"{name}.ffn.linear_0_noact", _arrays(network.gate_projection)
+        )
     return weights
 
 
 def _cross_attention(name, block):
-    attention = block.cross_attention
-    query, output = attention.query_projection, attention.output_projection
+    query, key_and_value, output = _attention(block.cross_attention)
     return {
         **_layer_norm(f"{name}.layer_norm", block.cross_attention_norm),
-        **_dense(f"{name}.linear.0", _dense_arrays(query)),
-        **_dense(f"{name}.linear.1", *_key_and_value(attention)),
-        **_dense(f"{name}.linear.2", _dense_arrays(output)),
+        **_dense(f"{name}.linear.0", query),
+        **_dense(f"{name}.linear.1", *key_and_value),
+        **_dense(f"{name}.linear.2", output),
     }
 
 
-def _key_and_value(attention):
-    projections = attention.key_projection, attention.value_projection
-    return [_dense_arrays(one) for one in projections]
+def _attention(attention, epsilon=1.0):
+    """Arrays of queries, of keys and values, of the output.
+
+    CTranslate2 has one epsilon for all normalisations, `qk_norm` included. Dividing by
+    the root mean square undoes a factor: with it the epsilon is in effect our own.
+    """
+    query, key = _arrays(attention.query_projection), _arrays(attention.key_projection)
+    if attention.qk_norm:
+        factor = np.float32(np.sqrt(epsilon / attention.query_norm.epsilon))
+        query, key = ([factor * one for one in arrays] for arrays in (query, key))
+    value = _arrays(attention.value_projection)
+    return query, (key, value), _arrays(attention.output_projection)
+
+
+def _head_norms(name, attention):
+    if not attention.qk_norm:
+        return {}
+    return {
+        f"{name}.q_norm.gamma": _array(attention.query_norm.scale),
+        f"{name}.k_norm.gamma": _array(attention.key_norm.scale),
+    }
 
 
 def _dense(name, *parts):
@@ -107,7 +131,7 @@ def _dense(name, *parts):
     return {f"{name}.weight": kernel.T, **{f"{name}.bias": one for one in bias}}
 
 
-def _dense_arrays(layer):
+def _arrays(layer):
     """`[kernel]` or `[kernel, bias]`."""
     arrays = [layer.kernel] if layer.bias is None else [layer.kernel, layer.bias]
     return [_array(one) for one in arrays]

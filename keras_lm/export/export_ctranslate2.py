@@ -43,28 +43,31 @@ def export_ctranslate2(
         source, target = (
             sentencepiece.SentencePieceProcessor(model_file=f"{path}/{one}.model")
             for one in ("source_tokenizer", "target_tokenizer"))
-        pieces = source.encode("Guten Tag", out_type=str)
         found = translator.translate_batch(
-            [pieces], beam_size=1, min_decoding_length=0, max_input_length=0)
+            [source.encode("Guten Tag", out_type=str)], beam_size=1,
+            min_decoding_length=0, max_decoding_length=128, max_input_length=0)
         target.decode(found[0].hypotheses[0])
 
         generator = ctranslate2.Generator(path)
-        pieces = tokenizer.encode("Once upon", out_type=str)
+        prompt = ["</s>", *tokenizer.encode("Once upon", out_type=str)]
         found = generator.generate_batch(
-            [["</s>", *pieces]], max_length=64, include_prompt_in_result=False)
+            [prompt], max_length=64, include_prompt_in_result=False)
         tokenizer.decode(found[0].sequences[0])
 
     The separator, "</s>", is added to a source and begins its answer by itself; before
-    a generator's prompt it must stand. (CTranslate2 4.8.5 gives prompts back as answers
-    where one in the batch is the separator alone: the empty prompt goes by itself.) Write U+2581 in a text as "\x1b1" and ESC as
-    "\x1b0", as the tokenizers do. Long texts are not cut into slices here, and
-    `beam_size` above 1 divides scores by the length to the power of `length_penalty`,
-    where `generation.beam_search` divides as GNMT does.
+    a generator's prompt it must stand. A prompt of nothing else goes in a batch of its
+    own: CTranslate2 4.8.5 gives back prompts as answers where one of them has a single
+    token. Write U+2581 in a text as "\x1b1" and ESC as "\x1b0", as the tokenizers do.
 
-    CTranslate2 runs multi-head attention, with grouped queries or not, with rotary,
-    learned or no positions, normalisation first or last, gated or plain feed-forward
-    networks with ReLU, SiLU, exact GELU or tanh. Other attention layers, `soft_cap` and
-    `qk_norm` are refused.
+    A `Translator` does not cut long texts into slices, and with rotary positions nobody
+    stops at `max_sequence_length`. Its beams divide scores by the length to the power
+    of `length_penalty`; `generation.beam_search` divides as GNMT does.
+
+    CTranslate2 runs multi-head attention, with grouped queries and heads of any width;
+    rotary, learned or no positions; normalisation first or last; plain or gated
+    feed-forward networks with ReLU, SiLU, GELU or tanh; `qk_norm` in a decoder alone.
+    Refused are other attention layers, `soft_cap`, values of another width than keys,
+    and blocks that differ in such settings.
 
     Args:
         pipeline: `pipelines.TextToText` or `pipelines.TextGenerator`.
@@ -158,7 +161,8 @@ def _hand_over(pipeline, settings, folder, work):
     for name in names:
         getattr(pipeline, name).save(folder / f"{name}.model")
     longest = pipeline.max_source_length if isinstance(pipeline, TextToText) else 0
-    np.savez(work / "weights.npz", **weights_of(pipeline.model, longest))
+    weights = weights_of(pipeline.model, longest)
+    np.savez(work / "weights.npz", allow_pickle=False, **weights)
     return {
         "path": str(folder),
         "weights": str(work / "weights.npz"),

@@ -23,7 +23,7 @@ def make_translator(**settings):
         num_heads=4,
         hidden_dim=24,
         intermediate_dim=20,
-        max_sequence_length=61,
+        max_sequence_length=71,
         **settings,
     )
     return pipelines.TextToText(model, TOKENIZER, TOKENIZER)
@@ -42,6 +42,7 @@ def test_a_decoder_is_described():
             "num_layers": 2,
             "num_heads": 4,
             "num_heads_kv": 2,
+            "qk_norm": False,
             "with_encoder_attention": False,
             "pre_norm": True,
             "activation": "GELU",
@@ -63,6 +64,7 @@ def test_an_encoder_decoder_is_described():
         "num_layers": 2,
         "num_heads": 4,
         "num_heads_kv": 4,
+        "qk_norm": False,
         "pre_norm": False,
         "activation": "RELU",
         "ffn_glu": False,
@@ -81,14 +83,14 @@ def test_an_encoder_decoder_is_described():
         ({"attention": "local"}, "`attention` of block_0 is LocalAttention"),
         ({"attention": ["multi_head", "dynamic"]}, "`attention` of block_1 is Dynamic"),
         ({"attention": head(soft_cap=5.0)}, "Received: soft_cap=5.0 in `attention`"),
-        ({"attention": head(qk_norm=True)}, "Received: qk_norm=True in `attention`"),
         ({"attention": head(value_dim=5)}, "Received: value_dim=5 in `attention`"),
         (
-            {"attention": MultiHeadAttention(num_heads=4, key_dim=8)},
-            "`key_dim` of the attention must be 6",
+            {"attention": [head(), MultiHeadAttention(num_heads=4, key_dim=8)]},
+            r"Received: key_dim=\[6, 8\]",
         ),
+        ({"attention": [head(), head(qk_norm=True)]}, r"qk_norm=\[False, True\]"),
         (
-            {"attention": [head(), MultiHeadAttention(num_heads=3, key_dim=8)]},
+            {"attention": [head(), MultiHeadAttention(num_heads=3, key_dim=6)]},
             r"Received: num_heads=\[4, 3\]",
         ),
         (
@@ -116,9 +118,10 @@ def test_what_ctranslate2_cannot_express_is_refused_by_name(settings, words):
     ("settings", "words"),
     [
         ({"cross_attention": "dynamic"}, "`cross_attention` of decoder_block_0 is Dyn"),
+        ({"attention": head(qk_norm=True)}, "`qk_norm` of the attention must be False"),
         ({"attention": "regional"}, "`attention` of .*coder_block_0 is Regional"),
         (
-            {"cross_attention": MultiHeadAttention(num_heads=3, key_dim=8)},
+            {"cross_attention": MultiHeadAttention(num_heads=3, key_dim=6)},
             r"Received: num_heads=\[4, 3, 4, 3\]",
         ),
         (

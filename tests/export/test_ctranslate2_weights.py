@@ -58,10 +58,10 @@ def test_queries_keys_and_values_lie_side_by_side_as_output_by_input():
 
 
 def test_positions_are_a_table_or_zeros_or_none():
-    none = weights_of(make_translator(positions=None).model, max_source_length=70)
+    none = weights_of(make_translator(positions=None).model, max_source_length=80)
     rotary = weights_of(make_translator().model)
 
-    assert none["encoder.position_encodings.encodings"].shape == (70, 24)
-    assert none["decoder.position_encodings.encodings"].shape == (61, 24)
+    assert none["encoder.position_encodings.encodings"].shape == (80, 24)
+    assert none["decoder.position_encodings.encodings"].shape == (71, 24)
     assert not none["encoder.position_encodings.encodings"].any()
     assert not [name for name in rotary if "position" in name]

@@ -14,7 +14,8 @@ from tests.export.conftest import PROMPTS, TEXTS, make_pipeline
 
 ENGLISH = text.train_tokenizer(TEXTS * 5, 310)
 CHINESE = text.train_tokenizer(TEXTS[1:] * 5, 290)
-ONE_KEY_HEAD = {"num_heads": 4, "key_dim": 6, "num_key_value_heads": 1}
+# Wider together than the model.
+WIDE = {"num_heads": 4, "key_dim": 8, "num_key_value_heads": 1}
 
 
 def with_any_weights(model, seed=3):
@@ -92,8 +93,8 @@ def test_it_agrees_with_the_model_on_this_backend(exported, translator):
         {
             "positions": None,
             "activation": "relu",
-            "attention": MultiHeadAttention(**ONE_KEY_HEAD),
-            "cross_attention": MultiHeadAttention(**ONE_KEY_HEAD, use_bias=False),
+            "attention": MultiHeadAttention(**WIDE),
+            "cross_attention": MultiHeadAttention(**WIDE, use_bias=False),
         },
     ],
 )
@@ -108,15 +109,19 @@ def test_translators_of_other_settings(tmp_path, settings):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"num_key_value_heads": 2, "gated": True},
-        {"positions": "learned", "normalize_first": False, "activation": "tanh"},
-        {"positions": None, "tie_embeddings": False, "num_key_value_heads": 1},
         {
             "attention": MultiHeadAttention(
-                num_heads=4, key_dim=6, use_bias=False, rotary_wavelength=90
+                num_heads=3,
+                key_dim=6,
+                num_key_value_heads=3,
+                rotary_wavelength=90,
+                use_bias=False,
+                qk_norm=True,
             ),
-            "dtype": "mixed_bfloat16",
+            "gated": True,
         },
+        {"positions": "learned", "normalize_first": False, "activation": "tanh"},
+        {"positions": None, "tie_embeddings": False, "num_key_value_heads": 1},
     ],
 )
 def test_generators_of_all_settings(tmp_path, settings):
@@ -211,12 +216,13 @@ def test_quantised_weights_are_smaller_and_near(
 
 @pytest.mark.once
 def test_a_weight_out_of_place_is_found(tmp_path, translator, monkeypatch):
-    true = ctranslate2_weights._key_and_value
+    true = ctranslate2_weights._attention
 
-    def swapped(attention):
-        return true(attention)[::-1]
+    def swapped(*arguments):
+        query, (key, value), output = true(*arguments)
+        return query, (value, key), output
 
-    monkeypatch.setattr(ctranslate2_weights, "_key_and_value", swapped)
+    monkeypatch.setattr(ctranslate2_weights, "_attention", swapped)
 
     with pytest.raises(ExportError, match="must agree with the model to 0.001 nats"):
         export_ctranslate2(translator, tmp_path / "new" / "model")

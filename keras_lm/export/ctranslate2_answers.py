@@ -53,15 +53,13 @@ def _continuations(pipeline, limit, work):
 
 def _pairs(pipeline, limit, work):
     """Of each text: what is said to it, and the score of that and of another text."""
-    tokenizers = pipeline.source_tokenizer, pipeline.target_tokenizer
-    texts = reference.PROBES
-    encoded = [[_bytes(text) for text in texts]] * 2
-    sources, targets = (one.encode(rows) for one, rows in zip(tokenizers, encoded))
+    probes = [text.encode("utf-8", "surrogateescape") for text in reference.PROBES]
+    encoded = pipeline.source_tokenizer.encode(probes)
     room = pipeline.max_source_length - 1
-    kept = [i for i, row in enumerate(sources) if len(row) <= room]
-    sources = [sources[i] for i in kept]
+    kept = [i for i, row in enumerate(encoded) if len(row) <= room]
+    sources = [encoded[i] for i in kept]
     room = pipeline.model.max_sequence_length - 1
-    targets = [row[:room] for row in targets]
+    targets = [row[:room] for row in pipeline.target_tokenizer.encode(probes)]
     greedy = _greedy(pipeline, sources, limit)
     # The empty text has the empty answer, whatever the model would say.
     asked = [i for i, row in enumerate(sources) if row]
@@ -78,7 +76,7 @@ def _pairs(pipeline, limit, work):
         # Where the answer was cut, the separator behind it was not the model's choice.
         margins[i] = leads[place][: min(len(greedy[i]) + 1, limit)].min()
     return {
-        "texts": [texts[i] for i in kept],
+        "texts": [reference.PROBES[i] for i in kept],
         "greedy": greedy,
         "margins": margins.tolist(),
         "scored": [[list(source), list(target)] for source, target in pairs],
@@ -127,7 +125,3 @@ def _nats(pipeline, pairs):
 def _until(stop, tokens):
     """The tokens before the first stop token."""
     return tokens[: tokens.index(stop)] if stop in tokens else tokens
-
-
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")

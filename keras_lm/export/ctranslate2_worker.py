@@ -41,29 +41,17 @@ def write(job: dict) -> None:
         RefusalError: the tokenizers have different special tokens.
         ValueError: a weight is missing or has no place.
     """
-    from ctranslate2 import specs
-    from ctranslate2.specs import transformer_spec
-
     settings = job["settings"]
-    decoder = _side(transformer_spec.TransformerDecoderSpec, settings["decoder"], specs)
+    tokens = _special_tokens(job)
     vocabularies = [_pieces(Path(job["path"]) / name) for name in job["tokenizers"]]
     if "encoder" in settings:
-        encoder = _side(
-            transformer_spec.TransformerEncoderSpec, settings["encoder"], specs
-        )
-        spec = specs.TransformerSpec(encoder, decoder)
-        spec.register_source_vocabulary(vocabularies[0])
-        spec.register_target_vocabulary(vocabularies[1])
+        spec = _translator(settings, *vocabularies)
         # A source ends with the separator, a target begins with it.
-        spec.config.add_source_eos = True
+        tokens |= {"add_source_eos": True, "decoder_start_token": tokens["eos_token"]}
     else:
-        spec = specs.TransformerDecoderModelSpec(decoder)
-        spec.register_vocabulary(vocabularies[0])
-    tokens = _special_tokens(job)
-    for name, token in tokens.items():
-        setattr(spec.config, name, token)
-    if "encoder" in settings:
-        spec.config.decoder_start_token = tokens["eos_token"]
+        spec = _generator(settings, *vocabularies)
+    for name, value in tokens.items():
+        setattr(spec.config, name, value)
     spec.config.layer_norm_epsilon = settings["layer_norm_epsilon"]
     with np.load(job["weights"]) as weights:
         for name in weights.files:
@@ -73,9 +61,33 @@ def write(job: dict) -> None:
     spec.save(job["path"])
 
 
-def _side(spec_class, settings, specs):
-    """A side's specification, its tensors still empty."""
-    activation = specs.Activation[settings["activation"]]
+def _translator(settings, source_vocabulary, target_vocabulary):
+    from ctranslate2.specs import TransformerSpec, transformer_spec
+
+    spec = TransformerSpec(
+        _side(transformer_spec.TransformerEncoderSpec, settings["encoder"]),
+        _side(transformer_spec.TransformerDecoderSpec, settings["decoder"]),
+    )
+    spec.register_source_vocabulary(source_vocabulary)
+    spec.register_target_vocabulary(target_vocabulary)
+    return spec
+
+
+def _generator(settings, vocabulary):
+    from ctranslate2.specs import TransformerDecoderModelSpec, transformer_spec
+
+    spec = TransformerDecoderModelSpec(
+        _side(transformer_spec.TransformerDecoderSpec, settings["decoder"])
+    )
+    spec.register_vocabulary(vocabulary)
+    return spec
+
+
+def _side(spec_class, settings):
+    """An encoder's or a decoder's specification, its tensors still empty."""
+    from ctranslate2.specs import Activation
+
+    activation = Activation[settings["activation"]]
     # Our models end in a normalisation; the specification has room for it only with
     # normalisation first. The flag is set to what it is afterwards.
     spec = spec_class(**{**settings, "activation": activation, "pre_norm": True})
@@ -121,20 +133,16 @@ def check(job: dict) -> dict:
     source, target = tokenizers[0], tokenizers[-1]
     texts = [_escaped(text, asked["escapes"]) for text in asked["texts"]]
     rows = source.encode(texts, out_type=str)
-    scored = [
-        [[target.id_to_piece(n) for n in token_ids] for token_ids in pair]
-        for pair in asked["scored"]
-    ]
     if "encoder" in job["settings"]:
-        scored = [
-            [[source.id_to_piece(n) for n in pair[0]], answer]
-            for pair, (_, answer) in zip(asked["scored"], scored)
+        pairs = [
+            (_pieces_of(source, one), _pieces_of(target, other))
+            for one, other in asked["scored"]
         ]
-        greedy, scores = _translate(job["path"], rows, scored, asked)
+        greedy, scores = _translate(job["path"], rows, pairs, asked)
     else:
         separator = target.id_to_piece(target.eos_id())
         rows = [[separator, *row] for row in rows]
-        scored = [[separator, *text] for (text,) in scored]
+        scored = [[separator, *_pieces_of(target, row)] for (row,) in asked["scored"]]
         greedy, scores = _generate(job["path"], rows, scored, asked)
     return {
         "greedy": [[target.piece_to_id(piece) for piece in row] for row in greedy],
@@ -201,7 +209,11 @@ def _special_tokens(job):
 
 def _pieces(path):
     processor = _processor(path)
-    return [processor.id_to_piece(n) for n in range(processor.vocab_size())]
+    return _pieces_of(processor, range(processor.vocab_size()))
+
+
+def _pieces_of(processor, token_ids):
+    return [processor.id_to_piece(n) for n in token_ids]
 
 
 def _processor(path):

@@ -37,7 +37,7 @@ def _encoder(model, max_source_length):
         **_layer_norm("encoder.layer_norm", norm),
     }
     for i, block in enumerate(blocks):
-        weights |= _block(f"encoder.layer.{i}", block, norm.epsilon)
+        weights |= _block(f"encoder.layer.{i}", block)
     return weights
 
 
@@ -54,7 +54,7 @@ def _decoder(model, blocks, norm):
     }
     for i, block in enumerate(blocks):
         name = f"decoder.layer.{i}"
-        weights |= _block(name, block, norm.epsilon)
+        weights |= _block(name, block)
         if block.cross_attention is not None:
             weights |= _cross_attention(f"{name}.attention", block)
     return weights
@@ -72,9 +72,9 @@ def _positions(side, model, blocks, max_length=0):
     return {f"{side}.position_encodings.encodings": table}
 
 
-def _block(name, block, epsilon):
+def _block(name, block):
     """Self-attention and feed-forward network, with their normalisations."""
-    query, key_and_value, output = _attention(block.attention, epsilon)
+    query, key_and_value, output = _attention(block.attention, block.attention_norm)
     network = block.feed_forward
     weights = {
         **_layer_norm(f"{name}.self_attention.layer_norm", block.attention_norm),
@@ -93,16 +93,17 @@ def _block(name, block, epsilon):
 
 
 def _cross_attention(name, block):
-    query, key_and_value, output = _attention(block.cross_attention)
+    norm = block.cross_attention_norm
+    query, key_and_value, output = _attention(block.cross_attention, norm)
     return {
-        **_layer_norm(f"{name}.layer_norm", block.cross_attention_norm),
+        **_layer_norm(f"{name}.layer_norm", norm),
         **_dense(f"{name}.linear.0", query),
         **_dense(f"{name}.linear.1", *key_and_value),
         **_dense(f"{name}.linear.2", output),
     }
 
 
-def _attention(attention, epsilon=1.0):
+def _attention(attention, norm):
     """Arrays of queries, of keys and values, of the output.
 
     CTranslate2 has one epsilon for all normalisations, `qk_norm` included. Dividing by
@@ -110,7 +111,7 @@ def _attention(attention, epsilon=1.0):
     """
     query, key = _arrays(attention.query_projection), _arrays(attention.key_projection)
     if attention.qk_norm:
-        factor = np.float32(np.sqrt(epsilon / attention.query_norm.epsilon))
+        factor = np.float32(np.sqrt(norm.epsilon / attention.query_norm.epsilon))
         query, key = ([factor * one for one in arrays] for arrays in (query, key))
     value = _arrays(attention.value_projection)
     return query, (key, value), _arrays(attention.output_projection)

@@ -120,7 +120,7 @@ def _check_attention(block, name, alone):
         ("soft_cap", attention.soft_cap, None),
         ("value_dim", attention.value_dim, attention.key_dim),
     ]
-    if not alone:  # in attention to a source CTranslate2 4.8.5 leaves it out in silence
+    if not alone:  # to a source, CTranslate2 4.8.5 divides all heads' queries as one
         faults.append(("qk_norm", attention.qk_norm, False))
     for setting, value, wanted in faults:
         if value != wanted:

@@ -125,10 +125,9 @@ def test_translators_of_other_settings(tmp_path, settings):
             "gated": True,
         },
         {"positions": "learned", "normalize_first": False, "activation": "tanh"},
-        {"positions": None, "tie_embeddings": False, "num_key_value_heads": 1},
     ],
 )
-def test_generators_of_all_settings(tmp_path, settings):
+def test_generators_of_other_settings(tmp_path, settings):
     report = export_ctranslate2(make_generator(**settings), tmp_path / "model")
 
     assert report.agrees
@@ -185,12 +184,16 @@ def test_it_looks_where_the_model_looks(exported, translator):
 
 
 @pytest.mark.once
-def test_the_docstrings_lines_generate_as_the_pipeline_does(tmp_path, pipeline):
+def test_the_docstrings_lines_generate_as_the_pipeline_does(tmp_path):
     import ctranslate2
     import sentencepiece
 
+    settings = {"tie_embeddings": False, "num_key_value_heads": 1}
+    pipeline = make_generator(positions=None, **settings)
+
     report = export_ctranslate2(pipeline, tmp_path / "lm")
 
+    assert report.largest_difference < 2e-5
     served = ctranslate2.Generator(str(report.path))
     tokenizer = sentencepiece.SentencePieceProcessor(
         model_file=str(report.path / "tokenizer.model")
@@ -204,18 +207,15 @@ def test_the_docstrings_lines_generate_as_the_pipeline_does(tmp_path, pipeline):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("quantization", ["int8", "float16"])
-def test_quantised_weights_are_smaller_and_near(
-    tmp_path, translator, exported, quantization
-):
-    report = export_ctranslate2(translator, tmp_path / "model", quantization)
+def test_quantised_weights_are_smaller_and_near(tmp_path, translator, exported):
+    report = export_ctranslate2(translator, tmp_path / "model", "int8_float16")
 
     size, whole = (
         (one.path / "model.bin").stat().st_size for one in (report, exported)
     )
     assert size < 0.6 * whole
     assert 1e-6 < report.largest_difference
-    assert report.quantization == quantization
+    assert report.quantization == "int8_float16"
 
 
 @pytest.mark.once

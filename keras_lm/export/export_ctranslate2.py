@@ -21,8 +21,9 @@ from keras_lm.pipelines.save_pipeline import tokenizer_names
 WORKER = Path(__file__).with_name("ctranslate2_worker.py")
 # How far a log-likelihood may be from the model's, nats per token: as it is, or, by the
 # bits of quantised weights, in standard deviations of the logits of one position.
+# (Measured on a trained decoder of 4 layers: 9e-7 nats; 1e-4 and 0.03 deviations.)
 TOLERANCE = 1e-3
-SPREADS = {"float16": 0.05, "int8": 0.5, "int8_float16": 0.5}
+SPREADS = {"float16": 0.01, "int8": 0.5, "int8_float16": 0.5}
 
 
 def export_ctranslate2(
@@ -87,7 +88,7 @@ def export_ctranslate2(
         OSError: it cannot be written.
         ExportError: CTranslate2 cannot express the model, or does not answer as it
             does. Log-likelihoods may differ by 0.001 nats per token, or, in standard
-            deviations of the logits, by 0.05 with weights of 16 bits and by 0.5 with
+            deviations of the logits, by 0.01 with weights of 16 bits and by 0.5 with
             weights of 8. Answers must be the same in float32.
     """
     start = time.perf_counter()

@@ -278,7 +278,7 @@ def test_arguments_are_checked(tmp_path, translator, monkeypatch):
     [
         ({"log_likelihoods": [-4.0, -6.01]}, 1.0, None, "to 0.001 nats per token"),
         ({"log_likelihoods": [-4.0, np.nan]}, 1.0, None, "a difference of nan"),
-        ({"log_likelihoods": [-4.0, -6.3]}, 1.0, "float16", "to 0.075 nats per token"),
+        ({"log_likelihoods": [-4.0, -6.3]}, 1.0, "float16", "to 0.015 nats per token"),
         ({"greedy": [[1, 2], [4]]}, 0.1, None, r"must answer as .*\[4\], .*\[3\]"),
         ({"greedy": [[1, 2], [4]]}, 1e-4, None, None),
         ({"greedy": [[1, 2], [4]]}, 0.1, "int8", None),

@@ -13,11 +13,12 @@ class ExportReport:
         size_bytes: int. Size of the folder, or of the `.tflite` file alone.
         largest_difference: float, at least 0. From the model on the backend that it
             was exported from: of a logit (LiteRT), or of the log-likelihood of a
-            text, nats per token, or of a label's probability (SavedModel).
+            text, nats per token (SavedModel, CTranslate2), or of a label's probability
+            (SavedModel).
         greedy_agreement: float, 0 to 1. The share of equal greedy tokens (LiteRT),
-            continuations (SavedModel) or labels.
+            texts (SavedModel, CTranslate2) or labels.
         seconds: float. Time it all took.
-        quantization: `None`, "float16" or "dynamic_int8".
+        quantization: str or `None`, as it was asked for.
 
     Example:
         >>> from pathlib import Path

@@ -144,6 +144,7 @@ MISTAKES = [
     ["score", "nowhere", "text"],
     ["export", "nowhere", "--litert", "x.tflite"],
     ["translate", "run", "nowhere", "text"],
+    ["translate", "train", "--pairs", "nowhere", "--output", "x"],
     ["evaluate", "--hypotheses", "nowhere", "--references", "x"],
 ]
 

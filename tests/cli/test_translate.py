@@ -62,3 +62,66 @@ def test_more_answers_than_beams_are_refused():
     result = run.invoke(app, ["translate", "run", "nowhere", "one", "--n-best=5"])
     assert result.exit_code == 2
     assert "--beam-size" in result.output
+
+
+def write_pairs(folder):
+    """Aligned files and one with tabs, of 40 pairs."""
+    sources = [f"句子 {n} 🙂" for n in range(40)]
+    targets = [f"sentence {n} 🙂" for n in range(40)]
+    (folder / "zh").write_text("\n".join(sources), encoding="utf-8")
+    (folder / "en").write_text("\n".join(targets), encoding="utf-8")
+    lines = [f"{s}\t{t}\n" for s, t in zip(sources, targets, strict=True)]
+    (folder / "tsv").write_text("".join(lines), encoding="utf-8")
+    return [f"--source={folder / 'zh'}", f"--target={folder / 'en'}"]
+
+
+def test_train_makes_a_pipeline_that_run_takes(tmp_path):
+    output = tmp_path / "zh_en"
+    sizes = "--layers=1 --width=8 --heads=2 --vocabulary-size=300 --epochs=1"
+    paths = [f"--output={output}", f"--checkpoints={tmp_path / 'checkpoints'}"]
+    command = ["translate", "train", *write_pairs(tmp_path), *paths, *sizes.split()]
+
+    trained = run.invoke(app, [*command, "--max-length=20", "--batch-tokens=400"])
+    told = run.invoke(
+        app, ["translate", "run", str(output), "句子 3 🙂", "--max-new-tokens=3"]
+    )
+
+    assert trained.exit_code == 0, trained.output
+    assert "36 pairs to train on, 4 held out" in trained.output
+    assert "tok:13a" in trained.output
+    assert told.exit_code == 0
+    assert len(told.output.splitlines()) == 1
+    assert pipelines.load(output).model.num_layers == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        ("", 2, "--pairs"),
+        ("--source=zh", 2, "--target"),
+        ("--source=zh --target=en --pairs=tsv", 2, "alone"),
+        ("--pairs=tsv --layers=0", 2, "--layers"),
+        ("--pairs=tsv --model=gru", 2, "lstm"),
+        ("--pairs=nowhere", 1, "nowhere"),
+        ("--pairs=tsv --columns 0 2", 1, "at least 3 fields"),
+        ("--pairs=tsv --held-out=21", 1, "--held-out=21 of 40"),
+        ("--pairs=tsv --heads=3", 1, "`--width` must be a multiple of twice `--heads`"),
+        ("--pairs=tsv --batch-tokens=99", 1, "`--batch-tokens` must hold"),
+        ("--pairs=tsv --output=en", 1, "`--output` must be a folder"),
+        ("--pairs=tsv --output=.", 1, "or --overwrite be given"),
+        ("--pairs=tsv --checkpoints=en/x", 1, "`--checkpoints` must lie in a folder"),
+        ("--pairs=few", 1, "give more. Received: 3 with text"),
+    ],
+)
+def test_train_refuses_what_does_not_fit(tmp_path, monkeypatch, options, code, told):
+    write_pairs(tmp_path)
+    (tmp_path / "few").write_text("a\tb\n" * 3)
+    monkeypatch.chdir(tmp_path)
+    # The last of two outputs counts.
+    command = ["translate", "train", "--output=made", *options.split()]
+
+    result = run.invoke(app, command)
+
+    assert result.exit_code == code
+    assert told in result.output
+    assert not (tmp_path / "made").exists()

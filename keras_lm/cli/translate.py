@@ -81,7 +81,8 @@ def translate_train(
     ] = DEFAULT.warmup_steps,
     epochs: Annotated[int, typer.Option(min=1, help="At most.")] = DEFAULT.epochs,
     patience: Annotated[
-        int, typer.Option(min=1, help="Stops after so many without a better BLEU.")
+        int,
+        typer.Option(min=1, help="Stops after so many without better BLEU or loss."),
     ] = DEFAULT.patience,
     average_last: Annotated[
         int, typer.Option(min=1, help="Epochs whose mean weights are tried, too.")

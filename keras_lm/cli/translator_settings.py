@@ -25,7 +25,8 @@ class TranslatorSettings:
         learning_rate: float. The highest.
         warmup_steps: int. Optimizer steps up to it; at most those of 4 epochs.
         epochs: int. At most so many.
-        patience: int. Epochs without a better BLEU after which training stops.
+        patience: int. Training stops after so many epochs in which neither BLEU nor
+            the held-out loss got better.
         average_last: int. The mean of the weights of so many last epochs is tried.
         num_held_out: int, or `None` for a tenth of the pairs, at most 500.
         seed: int.

@@ -19,36 +19,37 @@ class Pipeline:
 
 
 class Measured(keras.callbacks.Callback):
-    """Puts the BLEU of each epoch into the logs."""
+    """Puts BLEU and loss of each epoch into the logs."""
 
-    def __init__(self, bleus):
+    def __init__(self, history):
         super().__init__()
-        self.bleus = bleus
+        self.history = history
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["val_bleu"] = self.bleus[epoch]
+        logs.update({name: values[epoch] for name, values in self.history.items()})
 
 
-def train(bleus, history=None, patience=2):
-    """Trains from where the history ends; gives what was saved and told."""
+def train(bleus, losses, resumed_after=0, patience=2):
+    """Trains from an epoch on; gives what was saved and told."""
+    history = {"val_bleu": bleus, "val_loss": losses}
+    before = {name: values[:resumed_after] for name, values in history.items()}
     pipeline, told = Pipeline(), []
-    keep_best = KeepBest(pipeline, "best", history or {}, patience, told.append)
-    start = len(keep_best.bleus)
+    keep_best = KeepBest(pipeline, "best", before, patience, told.append)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     model.compile("sgd", "mse")
     model.fit(
         np.ones((4, 3)),
         np.ones((4, 2)),
-        initial_epoch=start,
+        initial_epoch=resumed_after,
         epochs=len(bleus),
-        callbacks=[Measured(bleus), keep_best],
+        callbacks=[Measured(history), keep_best],
         verbose=0,
     )
     return keep_best, len(pipeline.saved), told
 
 
 def test_each_better_epoch_is_saved_and_training_stops_when_none_is():
-    keep_best, num_saved, told = train([1.0, 3.0, 2.0, 3.0, 9.0])
+    keep_best, num_saved, told = train([1.0, 3.0, 2.0, 2.5, 9.0], [4, 3, 5, 6, 2])
 
     assert num_saved == 2
     assert (keep_best.best, keep_best.best_epoch) == (3.0, 1)
@@ -56,16 +57,29 @@ def test_each_better_epoch_is_saved_and_training_stops_when_none_is():
         "Epoch 1: held-out BLEU 1.00, the best so far.",
         "Epoch 2: held-out BLEU 3.00, the best so far.",
         "Epoch 3: held-out BLEU 2.00; the best is 3.00 of epoch 2.",
-        "Epoch 4: held-out BLEU 3.00; the best is 3.00 of epoch 2.",
-        "Training stops: 2 epochs in a row were no better.",
+        "Epoch 4: held-out BLEU 2.50; the best is 3.00 of epoch 2.",
+        "Training stops: in 2 epochs neither BLEU nor the held-out loss got better.",
     ]
 
 
-def test_a_resumed_run_remembers_the_epochs_before():
-    bleus = [1.0, 3.0, 2.0, 2.5, 9.0]
-    _, _, whole = train(bleus)
+def test_training_goes_on_while_the_loss_falls_or_bleu_rises():
+    # BLEU stays at 0 at first; later the loss rises while BLEU does too.
+    bleus = [0.0, 0.0, 0.0, 0.0, 1.0, 0.9, 2.0, 1.0, 3.0]
+    losses = [9.0, 8.0, 7.0, 6.0, 5.0, 6.0, 6.0, 7.0, 7.0]
 
-    keep_best, num_saved, told = train(bleus, {"val_bleu": bleus[:3]})
+    keep_best, num_saved, told = train(bleus, losses)
+
+    assert len(keep_best.bleus) == len(bleus)
+    assert num_saved == 7
+    assert keep_best.best_epoch == 8
+    assert told[1] == "Epoch 2: held-out BLEU 0.00, the best so far."
+
+
+def test_a_resumed_run_remembers_the_epochs_before():
+    bleus, losses = [1.0, 3.0, 2.0, 2.5, 9.0], [4.0, 3.0, 5.0, 6.0, 2.0]
+    _, _, whole = train(bleus, losses)
+
+    keep_best, num_saved, told = train(bleus, losses, resumed_after=3)
 
     assert told == whole[3:]
     assert num_saved == 0

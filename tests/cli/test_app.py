@@ -137,6 +137,7 @@ def test_names_are_those_of_the_package():
     assert get_args(Tokenize) == TOKENIZERS
 
 
+TRAIN_ON_THIS = f"translate train --pairs {__file__} --columns 0 0 --output x".split()
 MISTAKES = [
     ["demo", "--corpus", "nowhere.txt"],
     ["demo", "--attention", "quantum"],
@@ -145,6 +146,9 @@ MISTAKES = [
     ["export", "nowhere", "--litert", "x.tflite"],
     ["translate", "run", "nowhere", "text"],
     ["translate", "train", "--pairs", "nowhere", "--output", "x"],
+    [*TRAIN_ON_THIS, "--heads", "3"],
+    # Each line of this file is a pair with itself; there are not so many.
+    [*TRAIN_ON_THIS, "--held-out", "9000"],
     ["evaluate", "--hypotheses", "nowhere", "--references", "x"],
 ]
 

@@ -9,6 +9,7 @@ import pytest
 
 from keras_lm import pipelines
 from keras_lm.cli import train_translator as module
+from keras_lm.cli.split_pairs import split_pairs
 from keras_lm.cli.train_translator import train_translator
 from keras_lm.cli.translator_settings import TranslatorSettings
 
@@ -107,17 +108,24 @@ def test_a_directory_that_is_there_is_not_replaced_unless_told(tmp_path):
 @pytest.mark.slow
 @pytest.mark.once
 def test_it_learns_to_put_together_what_it_saw_apart(tmp_path):
+    colours = dict(zip("红黄蓝绿黑白", "red yellow blue green black white".split()))
+    pairs = [
+        (f"{colour}{source}", target.replace("the", f"the {colours[colour]}"))
+        for colour, (source, target) in itertools.product(colours, PAIRS)
+    ]
     settings = dataclasses.replace(
         TINY,
-        hidden_dim=32,
+        hidden_dim=64,
+        vocabulary_size=400,  # most words are tokens
         dropout=0.1,
         learning_rate=3e-3,
-        epochs=60,
-        patience=60,
-        max_batch_tokens=200,
+        epochs=25,
+        num_held_out=20,
     )
 
-    report = train_translator(settings, PAIRS, tmp_path / "made", tmp_path / "runs")
+    report = train_translator(settings, pairs, tmp_path / "made", tmp_path / "runs")
 
     assert report.bleu.value > 90
-    assert pipelines.load(tmp_path / "made")("猫在东。") == "the cat is east"
+    translator = pipelines.load(tmp_path / "made")
+    _, held_out = split_pairs(pairs, 20)
+    assert module.compare(translator, held_out) == report.bleu

@@ -71,7 +71,12 @@ def translate_train(
         ),
     ] = DEFAULT.max_length,
     max_batch_tokens: Annotated[
-        int, typer.Option("--batch-tokens", min=16, help="Of both sides together.")
+        int,
+        typer.Option(
+            "--batch-tokens",
+            min=16,
+            help="Of both sides together; fewer for few pairs.",
+        ),
     ] = DEFAULT.max_batch_tokens,
     learning_rate: Annotated[
         float, typer.Option(min=1e-9, help="The highest: a ramp up, then 1 / sqrt.")

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from keras_lm.cli import app
 from tests.markdown import blocks_of, run_blocks
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +47,18 @@ def test_every_make_target_it_names_exists():
 
     assert named - targets == set()
     assert {"demo", "test"} <= named
+
+
+def test_every_option_of_the_command_line_that_it_names_exists():
+    shell = [code for language, _, code in blocks_of(README) if language == "bash"]
+    commands = re.findall(r"^keras-lm (.*?)(?:  #.*)?$", "\n".join(shell), re.MULTILINE)
+    assert commands
+    for command in commands:
+        words = re.match(r"(?:translate )?\w+", command)[0].split()
+        told = CliRunner().invoke(app, [*words, "--help"])
+        assert told.exit_code == 0, command
+        for option in re.findall(r"--[a-z-]+", command):
+            assert option in told.output, command
 
 
 def test_every_room_is_in_the_tree():

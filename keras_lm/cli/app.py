@@ -1,11 +1,21 @@
-"""The sub-commands and their options. What they do is imported when they run."""
+"""The sub-commands and their options. What they do is imported when they run.
 
+Keras and its backend take a while to import: paths and names are checked before.
+"""
+
+import enum
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from keras_lm.cli.check_paths import check_new, check_pipeline
+from keras_lm.cli.choose_tokenize import choose_tokenize
+from keras_lm.cli.command import Command
+from keras_lm.cli.demo_settings import DemoSettings
+from keras_lm.cli.translate import translate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -13,12 +23,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Language models in Keras 3: train them, talk to them, ship them.",
 )
-
-
-translate = typer.Typer(
-    no_args_is_help=True, help="Turn texts into other texts with an encoder-decoder."
-)
 app.add_typer(translate, name="translate")
+
+# Those of `layers.choose_attention`, `export.export_litert`, `training.compare_texts`.
+AttentionName = Literal["multi_head", "local", "dynamic", "regional", "bayesian"]
+Quantization = Literal["float16", "dynamic_int8"]
+Metric = enum.StrEnum("Metric", ["bleu", "chrf", "rouge"])
+Tokenize = Literal["13a", "intl", "zh", "char", "none"]
 
 
 @app.callback()
@@ -31,14 +42,23 @@ def quiet() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@app.command()
+def _fraction_above_0(value: float) -> float:
+    if not 0 < value <= 1:
+        raise typer.BadParameter(f"it must be above 0 and at most 1, not {value}")
+    return value
+
+
+@app.command(cls=Command)
 def demo(
     corpus: Annotated[
         Path | None,
-        typer.Option(help="Your own text: a UTF-8 file, or a folder of them."),
+        typer.Option(
+            help="Your own text: a UTF-8 file, or a folder of them.",
+            show_default="docstrings of the installed packages",
+        ),
     ] = None,
     attention: Annotated[
-        str, typer.Option(help="Short name of the attention of every block.")
+        AttentionName, typer.Option(help="The attention of every block.")
     ] = "multi_head",
     output: Annotated[Path, typer.Option(help="Where the exports go.")] = Path(
         "saved_models"
@@ -46,68 +66,80 @@ def demo(
     checkpoints: Annotated[
         Path, typer.Option(help="Where an interrupted run finds itself again.")
     ] = Path("checkpoints"),
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Optimizer steps.")
+    ] = DemoSettings().steps,
 ) -> None:
     """Train a language model on text of this machine, talk to it and ship it."""
-    from keras_lm.cli.demo import Settings, run_demo
+    from keras_lm import text
 
-    settings = Settings(attention=attention)
-    if steps is not None:
-        settings = settings.with_steps(steps)
-    _run(lambda: run_demo(settings, corpus, output, checkpoints))
+    check_new("--output", output, overwrite=True)
+    check_new("--checkpoints", checkpoints, overwrite=True)
+    if corpus is not None:
+        text.read_corpus(corpus)  # what cannot be read is told now
+
+    from keras_lm.cli.demo import run_demo
+
+    settings = DemoSettings(attention=attention).with_steps(steps)
+    run_demo(settings, corpus, output, checkpoints)
 
 
-@app.command()
+@app.command(cls=Command)
 def generate(
     directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
     prompt: Annotated[str, typer.Argument(help="How the text begins.")] = "",
-    max_new_tokens: Annotated[int | None, typer.Option(min=1)] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, show_default="what the pipeline says")
+    ] = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="0 always takes the likeliest token.")
     ] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
-    seed: Annotated[int | None, typer.Option()] = None,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            callback=_fraction_above_0,
+            help="Draws from the likeliest tokens that have this much of the "
+            "probability: above 0, at most 1.",
+        ),
+    ] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="Draws the same again.")] = None,
 ) -> None:
     """Continue a text, piece by piece."""
+    check_pipeline(directory, "TextGenerator")
 
-    def run():
-        from keras_lm import pipelines
-        from keras_lm.generation import samplers
+    from keras_lm import pipelines
+    from keras_lm.generation import samplers
 
-        sampler = samplers.greedy()
-        if temperature > 0:
-            sampler = samplers.chain(
-                samplers.temperature(temperature), samplers.top_p(top_p)
-            )
-        generator = pipelines.load(directory)
-        pieces = generator.stream(prompt, max_new_tokens, sampler, seed=seed)
-        typer.echo(prompt, nl=False)
-        for piece in pieces:
-            typer.echo(piece, nl=False)
-            sys.stdout.flush()
-        typer.echo()
-
-    _run(run)
+    sampler = samplers.greedy()
+    if temperature > 0:
+        sampler = samplers.chain(
+            samplers.temperature(temperature), samplers.top_p(top_p)
+        )
+    generator = pipelines.load(directory)
+    pieces = generator.stream(prompt, max_new_tokens, sampler, seed=seed)
+    typer.echo(prompt, nl=False)
+    for piece in pieces:
+        typer.echo(piece, nl=False)
+        sys.stdout.flush()
+    typer.echo()
 
 
-@app.command()
+@app.command(cls=Command)
 def score(
     directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
     texts: Annotated[list[str], typer.Argument(help="Texts to compare.")],
 ) -> None:
     """Print how likely the model finds each text, in nats."""
+    check_pipeline(directory, "TextGenerator")
 
-    def run():
-        from keras_lm import pipelines
+    from keras_lm import pipelines
 
-        scores = pipelines.load(directory).score(texts)
-        for text, nats in zip(texts, scores, strict=True):
-            typer.echo(f"{nats:10.2f}  {text}")
-
-    _run(run)
+    scores = pipelines.load(directory).score(texts)
+    for text, nats in zip(texts, scores, strict=True):
+        typer.echo(f"{nats:10.2f}  {text}")
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
     saved_model: Annotated[
@@ -117,102 +149,66 @@ def export(
         Path | None, typer.Option(help="The .tflite file to write.")
     ] = None,
     quantization: Annotated[
-        str | None, typer.Option(help="float16 or dynamic_int8, for --litert.")
+        Quantization | None,
+        typer.Option(help="For --litert.", show_default="none: float32"),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace the .tflite file if it is there.")
+        bool,
+        typer.Option("--overwrite", help="Replace the .tflite file if it is there."),
     ] = False,
 ) -> None:
     """Turn a pipeline into a SavedModel, a LiteRT file or both, checked."""
     if saved_model is None and litert is None:
         raise typer.BadParameter("give --saved-model FOLDER, --litert FILE, or both")
+    check_pipeline(directory)
+    if saved_model is not None:
+        check_new("--saved-model", saved_model, overwrite=True)
+    if litert is not None:
+        if litert.suffix != ".tflite":
+            raise ValueError(f"`--litert` must end in .tflite. Received: {litert}")
+        check_new("--litert", litert, overwrite, folder=False)
 
-    def run():
-        from keras_lm import export, pipelines
+    from keras_lm import export, pipelines
 
-        pipeline = pipelines.load(directory)
-        if saved_model is not None:
-            typer.echo(export.export_saved_model(pipeline, saved_model))
-        if litert is not None:
-            report = export.export_litert(pipeline, litert, quantization, overwrite)
-            typer.echo(report)
-
-    _run(run)
-
-
-@translate.command("run")
-def translate_run(
-    directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
-    texts: Annotated[
-        list[str] | None, typer.Argument(help="Texts; the lines of stdin if none.")
-    ] = None,
-    beam_size: Annotated[int, typer.Option(min=1, help="1 is greedy.")] = 4,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1)] = None,
-    length_penalty: Annotated[float, typer.Option()] = 1.0,
-    n_best: Annotated[
-        int, typer.Option(min=1, help="So many answers, with scores, if above 1.")
-    ] = 1,
-) -> None:
-    """Print the answer to each text, each on one line."""
-
-    def run():
-        from keras_lm import pipelines
-
-        translator = pipelines.load(directory)
-        if not isinstance(translator, pipelines.TextToText):
-            raise ValueError(
-                "The directory must hold a `TextToText`. "
-                f"Received: {directory}, a `{type(translator).__name__}`"
-            )
-        given = texts or [line.rstrip("\r\n") for line in sys.stdin]
-        found = translator.n_best(
-            given,
-            n_best,
-            beam_size,
-            max_new_tokens=max_new_tokens,
-            length_penalty=length_penalty,
-        )
-        for answers in found:
-            for answer in answers:
-                line = " ".join(answer.text.split("\n"))
-                typer.echo(line if n_best == 1 else f"{answer.score:10.4f}  {line}")
-
-    _run(run)
+    pipeline = pipelines.load(directory)
+    if saved_model is not None:
+        typer.echo(export.export_saved_model(pipeline, saved_model))
+    if litert is not None:
+        typer.echo(export.export_litert(pipeline, litert, quantization, overwrite))
 
 
-@app.command()
+@app.command(cls=Command)
 def evaluate(
     hypotheses: Annotated[Path, typer.Option(help="A model's texts, one a line.")],
     references: Annotated[Path, typer.Option(help="What they should be.")],
     metric: Annotated[
-        list[str] | None,
-        typer.Option(help="bleu, chrf or rouge; give it again for another."),
+        list[Metric] | None,
+        typer.Option(help="Give it again for another.", show_default="bleu and chrf"),
     ] = None,
     lowercase: Annotated[
-        bool, typer.Option(help="Small letters only, for BLEU and chrF.")
+        bool,
+        typer.Option("--lowercase", help="Small letters only, for BLEU and chrF."),
     ] = False,
     tokenize: Annotated[
-        str, typer.Option(help="BLEU's words: 13a, intl, zh (Chinese), char, none.")
-    ] = "13a",
+        Tokenize | None,
+        typer.Option(
+            help="How BLEU finds words.",
+            show_default="zh for Chinese, char for other text without spaces, else 13a",
+        ),
+    ] = None,
 ) -> None:
     """Print BLEU and chrF of a file, or the metrics named, each with its signature."""
+    from keras_lm import text
 
-    def run():
-        from keras_lm import text, training
+    said, wanted = zip(*text.read_pairs(hypotheses, references), strict=True)
+    metrics = [str(name) for name in metric or ("bleu", "chrf")]
+    words = tokenize or choose_tokenize(wanted)
+    if tokenize is None and words != "13a" and "bleu" in metrics:
+        told = f"BLEU's words are {words}, for the references are without spaces"
+        typer.echo(f"{told} (see --tokenize).", err=True)
 
-        said, wanted = zip(*text.read_pairs(hypotheses, references), strict=True)
-        metrics = metric or ["bleu", "chrf"]
-        found = training.compare_texts(said, wanted, metrics, lowercase, tokenize)
-        for name, (value, signature) in found.items():
-            typer.echo(f"{name:8}{value:7.2f}  {signature}")
+    from keras_lm import training
 
-    _run(run)
-
-
-def _run(command) -> None:
-    """Runs a command; what a person can mend is told in one line, without a trace."""
-    try:
-        command()
-    except (ImportError, ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
+    found = training.compare_texts(said, wanted, metrics, lowercase, words)
+    for name, (value, signature) in found.items():
+        typer.echo(f"{name:8}{value:7.2f}  {signature}")

@@ -12,54 +12,19 @@ import keras
 from rich.console import Console
 
 from keras_lm import export, models, pipelines, text, training
+from keras_lm.cli.demo_settings import DemoSettings
 from keras_lm.cli.report import Report
+from keras_lm.cli.samples import sample
 from keras_lm.export import check_exports
 
 console = Console()
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """Everything that makes this run this run; a change of it starts training anew."""
-
-    attention: str = "multi_head"
-    vocabulary_size: int = 2048
-    sequence_length: int = 128
-    batch_size: int = 16
-    num_layers: int = 4
-    num_heads: int = 4
-    hidden_dim: int = 128
-    intermediate_dim: int = 512
-    max_sequence_length: int = 256
-    steps_per_epoch: int = 50
-    epochs: int = 24
-    learning_rate: float = 4e-3
-    warmup_steps: int = 100
-    seed: int = 0
-
-    def with_steps(self, steps: int) -> "Settings":
-        """The same run with so many optimizer steps.
-
-        Args:
-            steps: int, at least 1.
-
-        Returns:
-            `Settings`.
-        """
-        per_epoch = min(self.steps_per_epoch, steps)
-        return dataclasses.replace(
-            self,
-            steps_per_epoch=per_epoch,
-            epochs=-(-steps // per_epoch),
-            warmup_steps=min(self.warmup_steps, max(steps // 10, 1)),
-        )
-
-
-def run_demo(settings: Settings, corpus, output: Path, checkpoints: Path) -> Report:
+def run_demo(settings: DemoSettings, corpus, output: Path, checkpoints: Path) -> Report:
     """Trains, measures, generates, exports and checks.
 
     Args:
-        settings: `Settings`.
+        settings: `DemoSettings`; a corpus too small for its batches gets smaller ones.
         corpus: path of a text file or a folder, or `None` for docstrings.
         output: folder of the exports.
         checkpoints: folder of the checkpoints.
@@ -80,10 +45,11 @@ def run_demo(settings: Settings, corpus, output: Path, checkpoints: Path) -> Rep
     documents = read_documents(corpus)
     train, held_out = text.split_documents(documents, 0.05, settings.seed)
     tokenizer = text.train_tokenizer(texts_of(train), settings.vocabulary_size)
-    words = sum(len(document.text.split()) for document in documents)
-    report.add("corpus", f"{words:,} words in {len(documents):,} documents")
+    characters = sum(len(document.text) for document in documents)
+    report.add("corpus", f"{characters:,} characters in {len(documents):,} documents")
     report.add("held out", ", ".join(d.name for d in held_out[:3]) + ", ..")
     console.print(report.last(2))
+    settings = fit_batches(settings, train, tokenizer)
 
     console.rule(f"Training on {keras.backend.backend()}")
     model = build_model(settings, tokenizer)
@@ -119,6 +85,19 @@ def read_documents(corpus):
 def texts_of(documents):
     """The texts alone."""
     return [document.text for document in documents]
+
+
+def fit_batches(settings, train, tokenizer):
+    """The settings, with smaller batches where the corpus is small, which is told."""
+    num_tokens = text.encode_corpus(texts_of(train), tokenizer).size
+    fitted = settings.for_corpus(num_tokens)
+    if fitted != settings:
+        console.print(
+            f"batches: {fitted.batch_size} x {fitted.sequence_length} tokens and not "
+            f"{settings.batch_size} x {settings.sequence_length}, for there are "
+            f"{num_tokens:,} to train on"
+        )
+    return fitted
 
 
 def build_model(settings, tokenizer):
@@ -227,14 +206,15 @@ def choose_prompts(corpus, held_out, settings):
 
 
 def talk(generator, prompts, report):
-    """Greedy answers for the exports to repeat, and one drawn answer to read."""
+    """Greedy answers, to read, and for the exports to repeat."""
     generator(prompts)  # the first call compiles
     began = time.perf_counter()
     answers = generator(prompts)
     seconds = time.perf_counter() - began
     tokens = sum(len(ids) for ids in generator.tokenizer.encode(answers))
     for prompt, answer in zip(prompts, answers, strict=True):
-        console.print(f"[bold]{_plain(prompt)}[/bold]{_plain(answer)}")
+        title = "beginning (bold) and what the model adds"
+        console.print(sample(title, prompt, answer))
     report.add("generation", f"{tokens / seconds:,.0f} tokens/s, three prompts at once")
     return answers
 
@@ -268,7 +248,3 @@ def check_in_fresh_process(saved_model, litert, prompts, answers, report):
 def _short(path):
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _plain(words):
-    return words.replace("[", r"\[")

@@ -40,7 +40,7 @@ def read_corpus(path):
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(
-            f"the corpus must be a file or folder that exists. Received: {path}"
+            f"The corpus must be a file or folder that exists. Received: {path}"
         )
     if path.is_dir():
         documents = [Document(str(p.relative_to(path)), _read(p)) for p in _files(path)]
@@ -48,7 +48,7 @@ def read_corpus(path):
         documents = _sections(path.name, _read(path))
     documents = [document for document in documents if document.text.strip()]
     if not documents:
-        raise ValueError(f"the corpus must hold some text. Received: {path}, empty")
+        raise ValueError(f"The corpus must hold some text. Received: {path}, empty")
     return documents
 
 
@@ -68,7 +68,7 @@ def _read(path):
         return data.decode("utf-8").removeprefix("\ufeff")  # byte order mark
     except UnicodeDecodeError as error:
         raise ValueError(
-            "a corpus must be UTF-8 text. "
+            "A corpus must be UTF-8 text. "
             f"Received: {path}, byte {error.start} is 0x{data[error.start]:02x}"
         ) from error
 

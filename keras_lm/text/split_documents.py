@@ -36,7 +36,7 @@ def split_documents(documents, held_out_fraction=0.1, seed=0):
         )
     if len(documents) < 2:
         raise ValueError(
-            "a split needs at least 2 documents. "
+            "A split needs at least 2 documents. "
             f"Received: {len(documents)} document(s)"
         )
     sizes = [len(document.text) for document in documents]

@@ -78,7 +78,7 @@ def test_an_empty_corpus_is_refused(tmp_path, files):
     write(tmp_path, files)
 
     for path in [tmp_path, *tmp_path.iterdir()]:
-        with pytest.raises(ValueError, match="the corpus must hold some text"):
+        with pytest.raises(ValueError, match="The corpus must hold some text"):
             read_corpus(path)
 
 

@@ -1,0 +1,96 @@
+"""What is wrong with a path, before Keras is imported, which takes a while."""
+
+import json
+from pathlib import Path
+
+_PIPELINE = "pipeline.json"
+
+
+def check_pipeline(directory: Path, *kinds: str) -> None:
+    """Refuses what no pipeline can be loaded from, and says what it is instead.
+
+    Args:
+        directory: path.
+        *kinds: names of the pipelines' classes that will do; all if none.
+
+    Raises:
+        FileNotFoundError: no pipeline is there.
+        ValueError: it is of another kind.
+    """
+    if not (directory / _PIPELINE).is_file():
+        raise FileNotFoundError(
+            f"A pipeline's directory must hold `{_PIPELINE}`. "
+            f"Received: {directory}, {_what_it_is(directory)}"
+        )
+    kind = _kind_of(directory)
+    if kinds and kind not in (None, *kinds):
+        wanted = " or a ".join(f"`{name}`" for name in kinds)
+        raise ValueError(
+            f"The directory must hold a {wanted}. Received: {directory}, a `{kind}`"
+        )
+
+
+def check_new(option: str, path: Path, overwrite: bool, folder: bool = True) -> None:
+    """Refuses a path that cannot be written, or not without `--overwrite`.
+
+    Args:
+        option: of the command, for the message.
+        path: where something will be written.
+        overwrite: bool. Whether what is there may be replaced.
+        folder: bool. Whether it will be a folder or a file.
+
+    Raises:
+        FileExistsError: it is there, and `overwrite` is false.
+        OSError: it is, or lies in, what it cannot be or lie in.
+    """
+    if path.exists():
+        if path.is_dir() != folder:
+            found = "a file" if folder else "a folder"
+            wanted = "a folder" if folder else "a file"
+            raise OSError(f"`{option}` must be {wanted}. Received: {path}, {found}")
+        if not overwrite:
+            raise FileExistsError(
+                f"`{option}` must not exist, or --overwrite be given. Received: {path}"
+            )
+    for parent in path.absolute().parents:
+        if parent.exists() and not parent.is_dir():
+            raise NotADirectoryError(
+                f"`{option}` must lie in a folder. Received: {path}, and {parent} is a "
+                "file"
+            )
+
+
+def _kind_of(directory):
+    """The name that `pipeline.json` gives, or `None`, of which `load` tells more."""
+    try:
+        description = json.loads((directory / _PIPELINE).read_text(encoding="utf-8"))
+        return description.get("pipeline")
+    except (ValueError, AttributeError):
+        return None
+
+
+def _what_it_is(path):
+    """Words for what is there instead of a pipeline."""
+    if not path.exists():
+        return "which is not there"
+    if path.suffix == ".tflite":
+        return f"an export for LiteRT{_beside(path.with_suffix(''))}"
+    if path.is_file():
+        return "a file"
+    if (path / "saved_model.pb").is_file():
+        return f"an export, a SavedModel{_beside(path.parent)}"
+    if any(path.glob("[0-9]*/saved_model.pb")):
+        return f"the versions of an export, SavedModels{_beside(path)}"
+    inside = sorted(found.parent.name for found in path.glob(f"*/{_PIPELINE}"))
+    if inside:
+        more = ", .." if len(inside) > 3 else ""
+        return f"which holds pipelines: {', '.join(inside[:3])}{more}"
+    return "which does not"
+
+
+def _beside(export):
+    """Where the pipeline of the demo's export lies, if it is there."""
+    pipeline = export.with_name(f"{export.name}_pipeline")
+    if (pipeline / _PIPELINE).is_file():
+        return f"; it was made from the pipeline {pipeline}"
+    return ": give the pipeline that it was made from"

@@ -1,0 +1,89 @@
+"""A callback that keeps the best translator on disk, and stops when none is better."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Saves the pipeline of the best `val_bleu`, over interruptions too.
+
+    Of epochs with one BLEU, as the first ones with 0, the one of the lower `val_loss`
+    is best. Training stops when neither BLEU nor loss got better for a while: the loss
+    falls before the first answers are right, and may rise while they get better still.
+
+    `training.BleuCallback` holds the best weights in memory, where an interrupted run
+    loses them, with what it knew of earlier epochs. This one reads the earlier epochs
+    from the history of the run's `ResumableCheckpoint`, and keeps the best pipeline
+    beside the checkpoints.
+
+    In a list of callbacks it stands after what measures `val_bleu` and before the
+    checkpoint, which then never knows of a best that is not on disk.
+
+    Args:
+        pipeline: has `save`.
+        directory: path of the best one, replaced by each better.
+        history: dictionary that `ResumableCheckpoint` keeps, of earlier epochs.
+        patience: int, at least 1: stops after so many epochs without a better one.
+        notify: function of one string.
+
+    Example:
+        >>> history = {"val_bleu": [1.5, 3.0, 2.0], "val_loss": [4.0, 3.0, 3.5]}
+        >>> keep_best = KeepBest(None, "best", history, patience=4)
+        >>> keep_best.best, keep_best.best_epoch
+        (3.0, 1)
+    """
+
+    def __init__(
+        self,
+        pipeline,
+        directory: Path,
+        history: dict,
+        patience: int,
+        notify: Callable[[str], object] = print,
+    ):
+        super().__init__()
+        self.pipeline = pipeline
+        self.directory = directory
+        self.patience = patience
+        self.notify = notify
+        self.bleus = list(history.get("val_bleu", []))
+        self.losses = list(history.get("val_loss", []))
+
+    @property
+    def best(self) -> float:
+        """The best BLEU so far."""
+        return max(self.bleus)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that had it, counted from 0."""
+        numbers = range(len(self.bleus))
+        return max(numbers, key=lambda i: (self.bleus[i], -self.losses[i]))
+
+    def on_epoch_end(self, epoch: int, logs: dict) -> None:
+        """Saves or waits; Keras calls this.
+
+        Args:
+            epoch: int, from 0.
+            logs: dictionary with `val_bleu` and `val_loss`.
+        """
+        model = self.model  # before `save`: on JAX this brings the weights back
+        self.bleus.append(logs["val_bleu"])
+        self.losses.append(logs["val_loss"])
+        told = f"Epoch {epoch + 1}: held-out BLEU {self.bleus[-1]:.2f}"
+        if self.best_epoch == epoch:
+            self.pipeline.save(self.directory, overwrite=True)
+            self.notify(f"{told}, the best so far.")
+            return
+        best = f"{self.best:.2f} of epoch {self.best_epoch + 1}"
+        self.notify(f"{told}; the best is {best}.")
+        lowest = self.losses.index(min(self.losses))
+        waited = epoch - max(self.best_epoch, lowest)
+        if waited >= self.patience:
+            model.stop_training = True
+            self.notify(
+                f"Training stops: in {waited} epochs neither BLEU nor the held-out "
+                "loss got better."
+            )

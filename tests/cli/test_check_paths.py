@@ -1,0 +1,78 @@
+"""check_paths: what is there instead of a pipeline, and what may be written."""
+
+import json
+
+import pytest
+
+from keras_lm.cli.check_paths import check_new, check_pipeline
+
+pytestmark = pytest.mark.once
+
+
+def pipeline(path, kind="TextGenerator"):
+    path.mkdir(parents=True)
+    (path / "pipeline.json").write_text(json.dumps({"pipeline": kind}))
+    return path
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_a_pipeline_is_taken_and_one_of_another_kind_is_not(tmp_path):
+    generator = pipeline(tmp_path / "made")
+    check_pipeline(generator)
+    check_pipeline(generator, "TextToText", "TextGenerator")
+
+    with pytest.raises(ValueError, match="hold a `TextToText`. Received: .*made, a `T"):
+        check_pipeline(generator, "TextToText")
+
+
+@pytest.mark.parametrize("written", ["{", "[]", "7"])
+def test_a_damaged_description_is_left_to_load(tmp_path, written):
+    (tmp_path / "pipeline.json").write_text(written)
+    check_pipeline(tmp_path, "TextToText")
+
+
+def refusal(path):
+    with pytest.raises(FileNotFoundError, match="must hold `pipeline.json`") as fault:
+        check_pipeline(path)
+    return str(fault.value).partition(f"{path}, ")[2]
+
+
+def test_what_is_there_instead_is_named(tmp_path):
+    made = pipeline(tmp_path / "lm_pipeline")
+    version = touch(tmp_path / "lm" / "2" / "saved_model.pb").parent
+    from_it = f"; it was made from the pipeline {made}"
+
+    assert refusal(tmp_path / "nowhere") == "which is not there"
+    assert refusal(touch(tmp_path / "lm.json")) == "a file"
+    assert refusal(tmp_path) == "which holds pipelines: lm_pipeline"
+    assert refusal(version) == f"an export, a SavedModel{from_it}"
+    assert refusal(version.parent) == f"the versions of an export, SavedModels{from_it}"
+    assert refusal(touch(tmp_path / "lm.tflite")) == f"an export for LiteRT{from_it}"
+    assert refusal(touch(tmp_path / "x.tflite")) == (
+        "an export for LiteRT: give the pipeline that it was made from"
+    )
+    assert refusal(touch(tmp_path / "empty" / "x").parent) == "which does not"
+
+
+def test_a_new_path_does_not_exist_unless_it_may_be_replaced(tmp_path):
+    check_new("--output", tmp_path / "a" / "b", overwrite=False)
+    check_new("--output", tmp_path, overwrite=True)
+
+    with pytest.raises(FileExistsError, match="`--output` must not exist, or --overwr"):
+        check_new("--output", tmp_path, overwrite=False)
+
+
+def test_a_new_path_is_of_its_kind_and_in_a_folder(tmp_path):
+    file = touch(tmp_path / "file")
+
+    with pytest.raises(OSError, match="`--output` must be a folder. .*a file"):
+        check_new("--output", file, overwrite=True)
+    with pytest.raises(OSError, match="`--litert` must be a file. .*a folder"):
+        check_new("--litert", tmp_path, overwrite=True, folder=False)
+    with pytest.raises(OSError, match="`--output` must lie in a folder. .*file"):
+        check_new("--output", file / "x" / "y", overwrite=True)

@@ -1,0 +1,127 @@
+"""translate: what a person types to train a translator and to ask it."""
+
+import pytest
+from typer.testing import CliRunner
+
+from keras_lm import pipelines, text
+from keras_lm.cli.app import app
+from tests.fakes import SumModel, random_weights
+
+pytestmark = pytest.mark.once
+run = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def translator(tmp_path_factory):
+    tokenizer = text.train_tokenizer(["one two three 一二三"] * 5, 300)
+    size = tokenizer.vocabulary_size
+    model = SumModel(size, size)
+    random_weights(model, seed=1)
+    path = tmp_path_factory.mktemp("pipelines") / "pairs"
+    pipelines.TextToText(model, tokenizer, tokenizer, max_new_tokens=5).save(path)
+    return path
+
+
+def one_line(answer):
+    return " ".join(answer.split("\n"))
+
+
+def test_translate_prints_an_answer_for_each_text_or_line(translator):
+    pipeline = pipelines.load(translator)
+    texts = ["one 一", "", "two"]
+    expected = [one_line(answer) for answer in pipeline(texts, beam_size=2)]
+    command = ["translate", "run", str(translator), "--beam-size", "2"]
+
+    given = run.invoke(app, [*command, *texts])
+    lines = run.invoke(app, command, input="one 一\n\ntwo\r\n")
+
+    assert given.exit_code == lines.exit_code == 0
+    assert given.output == lines.output == "\n".join([*expected, ""])
+
+
+def test_translate_prints_scores_of_several_answers(translator):
+    result = run.invoke(app, ["translate", "run", str(translator), "one", "--n-best=2"])
+
+    answers = pipelines.load(translator).n_best(["one"], 2)[0]
+    lines = [f"{one.score:10.4f}  {one_line(one.text)}" for one in answers]
+    assert result.output == "\n".join([*lines, ""])
+
+
+def test_translate_takes_no_other_pipeline(tmp_path):
+    (tmp_path / "pipeline.json").write_text('{"pipeline": "TextGenerator"}')
+    for directory, told in [
+        (tmp_path, "must hold a `TextToText`"),
+        (tmp_path / "nowhere", "which is not there"),
+    ]:
+        result = run.invoke(app, ["translate", "run", str(directory), "one"])
+        assert result.exit_code == 1
+        assert told in result.output
+
+
+def test_more_answers_than_beams_are_refused():
+    result = run.invoke(app, ["translate", "run", "nowhere", "one", "--n-best=5"])
+    assert result.exit_code == 2
+    assert "--beam-size" in result.output
+
+
+def write_pairs(folder):
+    """Aligned files and one with tabs, of 40 pairs."""
+    sources = [f"句子 {n} 🙂" for n in range(40)]
+    targets = [f"sentence {n} 🙂" for n in range(40)]
+    (folder / "zh").write_text("\n".join(sources), encoding="utf-8")
+    (folder / "en").write_text("\n".join(targets), encoding="utf-8")
+    lines = [f"{s}\t{t}\n" for s, t in zip(sources, targets, strict=True)]
+    (folder / "tsv").write_text("".join(lines), encoding="utf-8")
+    return [f"--source={folder / 'zh'}", f"--target={folder / 'en'}"]
+
+
+def test_train_makes_a_pipeline_that_run_takes(tmp_path):
+    output = tmp_path / "zh_en"
+    sizes = "--layers=1 --width=8 --heads=2 --vocabulary-size=300 --epochs=1"
+    paths = [f"--output={output}", f"--checkpoints={tmp_path / 'checkpoints'}"]
+    command = ["translate", "train", *write_pairs(tmp_path), *paths, *sizes.split()]
+
+    trained = run.invoke(app, [*command, "--max-length=20", "--batch-tokens=400"])
+    told = run.invoke(
+        app, ["translate", "run", str(output), "句子 3 🙂", "--max-new-tokens=3"]
+    )
+
+    assert trained.exit_code == 0, trained.output
+    assert "36 pairs to train on, 4 held out" in trained.output
+    assert "tok:13a" in trained.output
+    assert told.exit_code == 0
+    assert len(told.output.splitlines()) == 1
+    assert pipelines.load(output).model.num_layers == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        ("", 2, "--pairs"),
+        ("--source=zh", 2, "--target"),
+        ("--source=zh --target=en --pairs=tsv", 2, "alone"),
+        ("--pairs=tsv --layers=0", 2, "--layers"),
+        ("--pairs=tsv --model=gru", 2, "lstm"),
+        ("--pairs=nowhere", 1, "nowhere"),
+        ("--pairs=tsv --columns 0 2", 1, "at least 3 fields"),
+        ("--pairs=tsv --held-out=21", 1, "--held-out=21 of 40"),
+        ("--pairs=tsv --heads=3", 1, "`--width` must be a multiple of twice `--heads`"),
+        ("--pairs=tsv --batch-tokens=99", 1, "`--batch-tokens` must hold"),
+        ("--pairs=tsv --output=en", 1, "`--output` must be a folder"),
+        ("--pairs=tsv --output=.", 1, "or --overwrite be given"),
+        ("--pairs=tsv --checkpoints=en/x", 1, "`--checkpoints` must lie in a folder"),
+        ("--pairs=few", 1, "give more. Received: 3 with text"),
+    ],
+)
+def test_train_refuses_what_does_not_fit(tmp_path, monkeypatch, options, code, told):
+    write_pairs(tmp_path)
+    (tmp_path / "few").write_text("a\tb\n" * 3)
+    monkeypatch.chdir(tmp_path)
+    # The last of two outputs counts.
+    command = ["translate", "train", "--output=made", *options.split()]
+
+    result = run.invoke(app, command)
+
+    assert result.exit_code == code
+    assert told in result.output
+    assert not (tmp_path / "made").exists()

@@ -75,7 +75,7 @@ def translate_train(
         typer.Option(
             "--batch-tokens",
             min=16,
-            help="Of both sides together; fewer for few pairs.",
+            help="Of both sides together.",
         ),
     ] = DEFAULT.max_batch_tokens,
     learning_rate: Annotated[

@@ -127,6 +127,8 @@ def build_model(settings, tokenizer, num_steps):
         "dropout": settings.dropout,
         "share_embeddings": True,
         "tie_embeddings": True,
+        # Without one, PyTorch's dropout would not go on where it stopped.
+        "seed": settings.seed,
     }
     if settings.model == "lstm":
         model = models.LSTMEncoderDecoder(

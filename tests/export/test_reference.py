@@ -43,6 +43,7 @@ def test_continuations_are_the_best_tokens(pipeline, expected):
         assert margin > 0
 
 
+@pytest.mark.slow_elsewhere
 def test_a_margin_is_that_of_the_whole_text(pipeline, tmp_path):
     # Further than LiteRT is followed: a text may also differ there.
     greedy = TextGenerator(pipeline.model, pipeline.tokenizer, FOLLOWED + 9)

@@ -137,7 +137,7 @@ def beam_search(
         min_new_tokens=min_new_tokens,
         with_attention=return_attention,
     )
-    given, num_source = _given(inputs, padding_mask, start_token_id, plan)
+    given, num_source = _given(model, inputs, padding_mask, start_token_id, plan)
     prompts = _with_prefix(given["token_ids"], target_prefix)
     prompts = check_prompts(model, prompts, None, max_new_tokens)
     ids, mask = left_padded(prompts)
@@ -152,7 +152,7 @@ def beam_search(
 
 
 def _given(
-    inputs, padding_mask, start_token_id, plan
+    model, inputs, padding_mask, start_token_id, plan
 ) -> tuple[dict[str, Any], int | None]:
     """`(given, S)`: the first tokens of each row, the source, and its real length."""
     if start_token_id is None:
@@ -167,7 +167,7 @@ def _given(
     if isinstance(inputs, dict):
         source, num_source = _as_it_is(inputs, padding_mask), None
     else:
-        source = _right_padded(real_tokens(inputs, padding_mask))
+        source = _right_padded(_sources(model, real_tokens(inputs, padding_mask)))
         num_source = int(source["padding_mask"].sum(axis=1).max())
     batch_size = len(next(iter(keras.tree.flatten(source))))
     starts = [np.array([start_token_id])] * batch_size
@@ -188,14 +188,27 @@ def _as_it_is(inputs, padding_mask):
     return source
 
 
-def _right_padded(rows):
-    """Sources in a bucket of lengths, as an encoder-decoder takes them."""
+def _sources(model, rows):
+    """The sources, none of them empty or longer than the model's places."""
     lengths = np.array([len(row) for row in rows])
     if not lengths.all():
         raise ValueError(
             "Each source must have at least one real token. Received: none in row "
             f"{int(np.argmin(lengths))}"
         )
+    limit = getattr(model, "max_source_length", None)
+    if limit is not None and lengths.max() > limit:
+        raise ValueError(
+            f"A source must have at most {limit} tokens, for which the model has "
+            f"learned positions. Received: {lengths.max()} in row "
+            f"{int(np.argmax(lengths))}"
+        )
+    return rows
+
+
+def _right_padded(rows):
+    """Sources in a bucket of lengths, as an encoder-decoder takes them."""
+    lengths = np.array([len(row) for row in rows])
     token_ids = np.zeros((len(rows), bucket(lengths.max())), "int32")
     for padded, row in zip(token_ids, rows, strict=True):
         padded[: len(row)] = row

@@ -28,6 +28,8 @@ class EncoderDecoder(keras.Model):
         float32 `(B, T, V)`: logits of the target token after each position.
     """
 
+    max_source_length = None  # int where positions are learned: most tokens of a source
+
     def call(
         self,
         encoder_token_ids,

@@ -40,7 +40,8 @@ class TextToText:
         max_new_tokens: int, at least 1 and below the model's `max_sequence_length`; or
             `None` for 128, or what the model can write. Default of the calls.
         max_source_length: int, at least 2, or `None` for the model's
-            `max_sequence_length`. Tokens of a source, the separator included.
+            `max_sequence_length`. Tokens of a source, the separator included; where
+            the model has learned positions, at most as many as these.
         overlap: int, at least 0 and at most half of `max_source_length`. Tokens that a
             window shares with the one before, or up to twice as many, to begin at a
             word; `None` for an eighth.
@@ -72,12 +73,12 @@ class TextToText:
     ):
         _check_vocabularies(model, source_tokenizer, target_tokenizer)
         room = model.max_sequence_length
-        max_new_tokens = (
-            min(128, room - 1) if max_new_tokens is None else max_new_tokens
-        )
+        if max_new_tokens is None:
+            max_new_tokens = min(128, room - 1)
         _check_count("max_new_tokens", max_new_tokens, 1, room - 1)
         max_source_length = room if max_source_length is None else max_source_length
-        _check_count("max_source_length", max_source_length, 2, math.inf)
+        most = getattr(model, "max_source_length", None) or math.inf
+        _check_count("max_source_length", max_source_length, 2, most)
         overlap = max_source_length // 8 if overlap is None else overlap
         _check_count("overlap", overlap, 0, max_source_length // 2)
         self.model = model

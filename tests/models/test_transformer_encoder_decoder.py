@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_lm.generation import beam_search
 from keras_lm.layers import LocalAttention, MultiHeadAttention
 from keras_lm.models import TransformerEncoderDecoder
 from tests import reference
@@ -250,3 +251,16 @@ def test_what_is_refused(changes, message):
 def test_a_call_without_a_target_is_refused():
     with pytest.raises(ValueError, match="`decoder_token_ids` must be given"):
         make_model()(SOURCE_IDS)
+
+
+@pytest.mark.slow_elsewhere
+def test_a_source_longer_than_the_learned_places_is_refused():
+    learned = make_model(positions="learned")
+    source = [[1] * 19, [2] * 20]
+
+    beam_search(learned, source[:1], 1, 1, 2)  # 19, padded to 32
+    with pytest.raises(ValueError, match="at most 19 tokens.* Received: 20 in row 1"):
+        beam_search(learned, source, 1, 1, 2)
+    found = beam_search(make_model(), source, 1, 1, 2)  # has no such limit
+
+    assert found.token_ids.shape == (2, 1, 2)

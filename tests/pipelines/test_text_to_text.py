@@ -276,6 +276,9 @@ def test_what_cannot_be_is_refused():
     ]:
         with pytest.raises(ValueError, match=f"`{name}` must be an int, {told}"):
             TextToText(MODEL, TOKENIZER, OTHER, **{name: wrong})
+    learned = TransformerEncoderDecoder(SIZE, 1, 2, 8, 8, 12, positions="learned")
+    with pytest.raises(ValueError, match="`max_source_length` must be .* at most 12."):
+        TextToText(learned, TOKENIZER, TOKENIZER, max_source_length=13)
     for call in (ECHO, lambda texts, **given: list(ECHO.stream("a", **given))):
         with pytest.raises(
             ValueError, match="`max_new_tokens` must be an int, at leas"

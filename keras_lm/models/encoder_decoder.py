@@ -28,7 +28,11 @@ class EncoderDecoder(keras.Model):
         float32 `(B, T, V)`: logits of the target token after each position.
     """
 
-    max_source_length = None  # int where positions are learned: most tokens of a source
+    @property
+    def max_source_length(self):
+        """Most tokens of a source: as many as places are learned; `None` for any."""
+        has_learned_places = getattr(self, "positions", None) == "learned"
+        return self.max_sequence_length if has_learned_places else None
 
     def call(
         self,

@@ -136,8 +136,6 @@ class TransformerEncoderDecoder(EncoderDecoder):
         self.cross_attention = cross_attention
         self.num_key_value_heads = num_key_value_heads
         self.positions = positions
-        if positions == "learned":
-            self.max_source_length = max_sequence_length
         self.activation = keras.activations.get(activation)
         self.gated = gated
         self.normalize_first = normalize_first

@@ -9,8 +9,9 @@ BACKEND := $(or $(KERAS_BACKEND),jax)
 EXTRAS := jax,torch,dev,tutorials
 PYTHON := .venv/bin/python
 LOGS := .cache/tests
-# Two test processes at a time, one thread each: small arrays gain nothing from more.
-JOBS ?= 2
+# All three test processes at a time, one thread each: small arrays gain nothing from
+# more, and where there are two cores the shortest does not wait for one of the others.
+JOBS ?= 3
 ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 TEST_BACKENDS := torch jax tensorflow
 # The backend that also runs the tests marked `once`, and those marked `slow_elsewhere`

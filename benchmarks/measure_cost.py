@@ -153,17 +153,13 @@ def jax_calls(layer):
 
 def tensorflow_calls(layer):
     """`tf.function`."""
-    import os
-
     import tensorflow as tf
 
-    jc = os.environ.get("TFJIT") == "1" or None
-
-    @tf.function(autograph=False, jit_compile=jc)
+    @tf.function(autograph=False)
     def forward(hidden):
         return layer(hidden, hidden, use_causal_mask=True)
 
-    @tf.function(autograph=False, jit_compile=jc)
+    @tf.function(autograph=False)
     def both(hidden):
         with tf.GradientTape() as tape:
             tape.watch(hidden)

@@ -136,8 +136,7 @@ def _common(name, attentions):
     if len(set(values)) > 1:
         raise ExportError(
             f"`{name}` must be the same in all blocks, and in attention to a source, "
-            f"for CTranslate2. "
-            f"Received: {name}={values}"
+            f"for CTranslate2. Received: {name}={values}"
         )
     return values[0]
 

@@ -2,6 +2,7 @@
 
 import ast
 
+import numpy as np
 import pytest
 
 from keras_lm.export import process
@@ -22,6 +23,10 @@ def test_it_says_how_far_exports_are(
     expected["answers"][1] = "another"
     expected["greedy_answers"][2] = "another"
     expected["log_likelihoods"][0] -= 7.0 * expected["num_tokens"][0]
+    logits = np.load(expected["logits_path"])
+    last = len(expected["target_ids"][3]) - 1
+    logits[3, last, logits[3, last].argmin()] -= 0.25
+    np.save(expected["logits_path"], logits)
 
     found = check(
         expected,
@@ -36,6 +41,7 @@ def test_it_says_how_far_exports_are(
     assert served["largest_difference"] == pytest.approx(7.0, abs=1e-4)
     assert served["size_bytes"] == translator_saved_model.size_bytes
     assert [place for place, equal in enumerate(lite["equal"]) if not equal] == [2]
+    assert lite["largest_difference"] == pytest.approx(0.25, abs=1e-3)
     assert lite["greedy_agreement"] == 1  # of tokens, which are shown
 
 

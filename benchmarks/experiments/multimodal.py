@@ -15,8 +15,11 @@ added to pixels and to samples; a model of both streams is tested with both and 
 of them missing, beside models of one stream.
 
 All models are `MultimodalClassifier`s of the same size (two blocks, width 32), trained
-with Adam (cosine decay from 2e-3, batches of 64) from the seed, for the same number of
-steps within a task. No choice was made by what was measured on the test pairs.
+with Adam (cosine decay, batches of 64) from the seed, all models of a task in the same
+way (`TRAINING`). Task A's way was settled with seed 4, which does not count, after the
+first one had left the fused model at chance with seed 0: bottleneck fusion, dropout 0.1
+and 2e-3, which is task B's still. Otherwise no choice was made by what was measured on
+the test pairs.
 """
 
 import io
@@ -35,7 +38,10 @@ SAMPLING_RATE = NUM_SAMPLES = 8000
 NUM_TRAIN_IMAGES = 1247
 NUM_TEST = 2048
 BATCH_SIZE = 64
-STEPS = {"A": 2500, "B": 800}
+TRAINING = {
+    "A": {"steps": 2500, "learning_rate": 1e-3, "dropout": 0.0, "fusion": "cross"},
+    "B": {"steps": 800, "learning_rate": 2e-3, "dropout": 0.1, "fusion": "bottleneck"},
+}
 PIXEL_NOISE, SAMPLE_NOISE = 0.45, 0.05
 STREAMS = {
     "image": {"kind": "image", "shape": [8, 8, 1], "patch_size": 2},
@@ -197,7 +203,7 @@ def _by_digit(digits):
 # ---------------------------------------------------------------------- models
 
 
-def classifier(streams, num_classes, seed, **arguments):
+def classifier(streams, num_classes, seed, task, modality_dropout=0.0):
     """A model of these streams."""
     return MultimodalClassifier(
         {name: STREAMS[name] for name in streams},
@@ -206,18 +212,21 @@ def classifier(streams, num_classes, seed, **arguments):
         num_heads=4,
         hidden_dim=32,
         intermediate_dim=64,
-        dropout=0.1,
+        dropout=TRAINING[task]["dropout"],
+        fusion=TRAINING[task]["fusion"],
+        modality_dropout=modality_dropout,
         seed=seed,
-        **{"modality_dropout": 0.0, **arguments},
     )
 
 
 class LateFusion(keras.Model):
     """A model for each stream; their logits are added."""
 
-    def __init__(self, num_classes, seed):
+    def __init__(self, num_classes, seed, task):
         super().__init__()
-        self.parts = {name: classifier([name], num_classes, seed) for name in STREAMS}
+        self.parts = {
+            name: classifier([name], num_classes, seed, task) for name in STREAMS
+        }
 
     def build(self, inputs_shape):
         pass
@@ -233,9 +242,9 @@ def trained(make_model, speakers, seed, task, streams=tuple(STREAMS)):
     """The model after its training."""
     keras.utils.set_random_seed(seed)
     model = make_model()
-    steps = STEPS[task]
+    steps, rate = TRAINING[task]["steps"], TRAINING[task]["learning_rate"]
     model.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     model.fit(Pairs(speakers, seed, "train", task, steps, streams), verbose=0)
@@ -255,10 +264,10 @@ def accuracy(model, speakers, seed, task, streams=tuple(STREAMS)):
 def relation(speakers, seed):
     """Task A: accuracies of four models."""
     makers = {
-        "fused": (lambda: classifier(STREAMS, 2, seed), tuple(STREAMS)),
-        "image only": (lambda: classifier(["image"], 2, seed), ("image",)),
-        "sound only": (lambda: classifier(["sound"], 2, seed), ("sound",)),
-        "late fusion": (lambda: LateFusion(2, seed), tuple(STREAMS)),
+        "fused": (lambda: classifier(STREAMS, 2, seed, "A"), tuple(STREAMS)),
+        "image only": (lambda: classifier(["image"], 2, seed, "A"), ("image",)),
+        "sound only": (lambda: classifier(["sound"], 2, seed, "A"), ("sound",)),
+        "late fusion": (lambda: LateFusion(2, seed, "A"), tuple(STREAMS)),
     }
     return {
         name: accuracy(
@@ -273,7 +282,7 @@ def missing(speakers, seed):
     found = {}
     for stream in STREAMS:
         model = trained(
-            lambda stream=stream: classifier([stream], 10, seed),
+            lambda stream=stream: classifier([stream], 10, seed, "B"),
             speakers,
             seed,
             "B",
@@ -282,7 +291,7 @@ def missing(speakers, seed):
         found[f"model of {stream}"] = accuracy(model, speakers, seed, "B", (stream,))
     for name, rate in (("no dropout", 0.0), ("dropout", 0.4)):
         model = trained(
-            lambda rate=rate: classifier(STREAMS, 10, seed, modality_dropout=rate),
+            lambda rate=rate: classifier(STREAMS, 10, seed, "B", rate),
             speakers,
             seed,
             "B",

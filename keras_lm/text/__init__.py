@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
+from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.language_model_dataset import language_model_dataset
 from keras_lm.text.parallel_dataset import parallel_dataset
 from keras_lm.text.read_corpus import read_corpus
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
 __all__ = [
     "Document",
     "GraphTokenizer",
+    "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
     "docstring_corpus",

@@ -1,7 +1,7 @@
 """Text: corpora, tokenizers and datasets, from strings to arrays for `fit`.
 
-TensorFlow is loaded by `language_model_dataset`, `parallel_dataset` and
-`GraphTokenizer` when they are used, and by nothing else here.
+TensorFlow is loaded by `language_model_dataset`, `parallel_dataset`, `GraphTokenizer`
+and `GraphWordPiece` when they are used, and by nothing else here.
 """
 
 from typing import TYPE_CHECKING
@@ -23,10 +23,12 @@ from keras_lm.text.train_tokenizer import train_tokenizer
 
 if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
     from keras_lm.text.graph_tokenizer import GraphTokenizer
+    from keras_lm.text.graph_word_piece import GraphWordPiece
 
 __all__ = [
     "Document",
     "GraphTokenizer",
+    "GraphWordPiece",
     "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
@@ -48,6 +50,10 @@ def __getattr__(name: str):
         from keras_lm.text.graph_tokenizer import GraphTokenizer
 
         return GraphTokenizer
+    if name == "GraphWordPiece":
+        from keras_lm.text.graph_word_piece import GraphWordPiece
+
+        return GraphWordPiece
     raise AttributeError(f"module 'keras_lm.text' has no attribute {name!r}")
 
 

@@ -28,6 +28,8 @@ class HuggingFaceTokenizer:
     Source: https://github.com/huggingface/tokenizers
     """
 
+    FILE_SUFFIX = ".json"
+
     def __init__(self, definition: str):
         self._tokenizer = _read(definition)
         self._tokenizer.no_padding()

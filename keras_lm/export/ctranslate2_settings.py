@@ -3,7 +3,7 @@
 import keras
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.layers import MultiHeadAttention
+from keras_lm.layers import MultiHeadAttention, gelu_tanh
 from keras_lm.models import TransformerDecoder, TransformerEncoderDecoder
 from keras_lm.pipelines import TextGenerator, TextToText
 
@@ -14,6 +14,7 @@ ACTIVATIONS = {
     keras.activations.relu: "RELU",
     keras.activations.silu: "SWISH",
     keras.activations.gelu: "GELU",
+    gelu_tanh: "GELUTanh",
     keras.activations.tanh: "Tanh",
 }
 
@@ -86,7 +87,7 @@ def _stack(model, blocks, names=("attention",)):
     wavelength = _common("rotary_wavelength", [block.attention for block in blocks])
     if wavelength is not None and model.position_embedding is not None:
         raise ExportError(
-            "Positions must be learned or rotary for CTranslate2, not both. Received: "
+            "Positions must be added or rotary for CTranslate2, not both. Received: "
             f"positions={model.positions!r}, and attention with "
             f"rotary_wavelength={wavelength}"
         )

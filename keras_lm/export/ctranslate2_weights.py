@@ -64,10 +64,12 @@ def _positions(side, model, blocks, max_length=0):
     """A vector for each place; zeros for none, for CTranslate2 would add sines."""
     if blocks[0].attention.rotary is not None:
         return {}
-    if model.position_embedding is not None:
+    max_length = max(max_length, model.max_sequence_length)
+    if model.positions == "learned":
         table = _array(model.position_embedding.embeddings)
+    elif model.positions == "sinusoidal":
+        table = _array(model.position_embedding(np.arange(max_length)))
     else:
-        max_length = max(max_length, model.max_sequence_length)
         table = np.zeros((max_length, model.hidden_dim), "float32")
     return {f"{side}.position_encodings.encodings": table}
 

@@ -65,8 +65,9 @@ def export_ctranslate2(
     of `length_penalty`; `generation.beam_search` divides as GNMT does.
 
     CTranslate2 runs multi-head attention, with grouped queries and heads of any width;
-    rotary, learned or no positions; normalisation first or last; plain or gated
-    feed-forward networks with ReLU, SiLU, GELU or tanh; `qk_norm` in a decoder alone.
+    rotary, learned, sinusoidal or no positions; normalisation first or last; plain or
+    gated feed-forward networks with ReLU, SiLU, GELU (exact, or `layers.gelu_tanh`) or
+    tanh; `qk_norm` in a decoder alone.
     Refused are other attention layers, `soft_cap`, values of another width than keys,
     and blocks that differ in such settings.
 

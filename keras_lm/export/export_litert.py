@@ -26,8 +26,9 @@ def export_litert(
     file, a second one runs it with ai-edge-litert alone, and its logits are compared
     with the model's. Only then does it take its name. Builtin operations only.
     `<stem>.json` beside the file holds names and shapes, `<stem>.tokenizer.model` (or
-    `.source_tokenizer` and `.target_tokenizer`) the SentencePiece model;
-    `saved_models/README.md` shows how to use them.
+    `.source_tokenizer` and `.target_tokenizer`) the SentencePiece model, or, with
+    pretrained weights, `<stem>.tokenizer.json`; `saved_models/README.md` shows how to
+    use them.
 
     A `TextGenerator` becomes the signatures `prefill` and `decode`. Both take
     `token_ids` (`[1, n]` or `[1, 1]`) and the state by name, and give `logits` `[1, V]`
@@ -35,10 +36,12 @@ def export_litert(
     which takes the source's `token_ids` `[1, n]` and gives the first state, and what is
     known of the source, for the other two to read. A `StreamClassifier` becomes
     `classify`, which takes each stream by its name (a text as token ids) and
-    `<name>_present` `[1]`, and gives `logits` `[1, num_classes]`.
+    `<name>_present` `[1]`, and gives `logits` `[1, num_classes]`; a `TextEmbedder`
+    `embed`, which takes `token_ids` and `padding_mask` `[1, n]` and gives `vector`
+    `[1, D]`.
 
     Args:
-        pipeline: `TextGenerator`, `TextToText` or `StreamClassifier`, of `pipelines`.
+        pipeline: one of `pipelines`.
         path: str or path of the file, ending in `.tflite`.
         quantization: "float16" (half the size), "dynamic_int8" (a quarter to a third:
             weights of 8 bits, computed with 8-bit activations) or `None`, float32.

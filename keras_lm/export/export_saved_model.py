@@ -32,6 +32,10 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
         score             text (B,), answer (B,) -> log_likelihood (B,), nats;
                           num_tokens (B,)
 
+    of a `TextEmbedder`:
+
+        serving_default   text (B,) -> vector (B, D), of length 1
+
     and of a `StreamClassifier`:
 
         serving_default   each stream by its name: an image or a sound as float32, a
@@ -39,11 +43,11 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           scores (B, num_classes), probabilities
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
-    loading. A model in half precision is written in float32. What a pipeline cuts, a
-    text longer than the model, is an error here that says so.
+    loading. A model in half precision is written in float32. What a pipeline cuts into
+    slices, a text longer than the model, is an error here that says so.
 
     Args:
-        pipeline: `TextGenerator`, `TextToText` or `StreamClassifier`, of `pipelines`.
+        pipeline: one of `pipelines`.
         path: str or path of the folder that holds the versions.
         version: int, at least 1. The next that is free when `None`.
 

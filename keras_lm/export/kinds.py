@@ -14,18 +14,24 @@ A kind is a module with
     litert_description(pipeline)          the dict that lies beside the file
 
 of which the first three are used in the process that trained, where TensorFlow may not
-be imported, and the others in the worker's. LiteRT files of every kind give `logits`,
-so `export_litert.refuse_difference` judges them all.
+be imported, and the others in the worker's. LiteRT files of every kind give numbers,
+logits or a vector, so `export_litert.refuse_difference` judges them all.
 """
 
 import importlib
 from types import ModuleType
 
-from keras_lm.pipelines import StreamClassifier, TextGenerator, TextToText
+from keras_lm.pipelines import (
+    StreamClassifier,
+    TextEmbedder,
+    TextGenerator,
+    TextToText,
+)
 
 KINDS = {
     TextGenerator: "text_generator_kind",
     TextToText: "text_to_text_kind",
+    TextEmbedder: "text_embedder_kind",
     StreamClassifier: "stream_classifier_kind",
 }
 

@@ -69,7 +69,7 @@ def write(job: dict) -> None:
     for name in tokenizer_names(type(pipeline)):
         tokenizer = getattr(pipeline, name)
         if tokenizer is not None:
-            tokenizer.save(path.with_suffix(f".{name}.model"))
+            tokenizer.save(path.with_suffix(f".{name}{tokenizer.FILE_SUFFIX}"))
     description = kind_of(pipeline).litert_description(pipeline)
     description["quantization"] = job["quantization"]
     text = json.dumps(description, indent=1)

@@ -11,6 +11,7 @@ from keras_lm.layers.dot_product_attention import dot_product_attention
 from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.dynamic_convolution import DynamicConvolution
 from keras_lm.layers.feed_forward import FeedForward
+from keras_lm.layers.gelu_tanh import gelu_tanh
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.log_mel_spectrogram import LogMelSpectrogram
 from keras_lm.layers.lstm import LSTM
@@ -25,6 +26,8 @@ from keras_lm.layers.patch_embedding import PatchEmbedding
 from keras_lm.layers.recurrent_attention import RecurrentAttention
 from keras_lm.layers.regional_attention import RegionalAttention
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
+from keras_lm.layers.sinusoidal_embedding import SinusoidalEmbedding
+from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.token_embedding import TokenEmbedding
 from keras_lm.layers.transformer_block import TransformerBlock
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
@@ -54,6 +57,8 @@ __all__ = [
     "RecurrentAttention",
     "RegionalAttention",
     "RotaryEmbedding",
+    "SinusoidalEmbedding",
+    "TextPooling",
     "TokenEmbedding",
     "TransformerBlock",
     "TransformerDecoderBlock",
@@ -61,5 +66,6 @@ __all__ = [
     "advance_clock",
     "choose_attention",
     "dot_product_attention",
+    "gelu_tanh",
     "start_clock",
 ]

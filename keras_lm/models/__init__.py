@@ -5,6 +5,7 @@ from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
+from keras_lm.models.transformer_encoder import TransformerEncoder
 from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecoder
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "LSTMLanguageModel",
     "MultimodalClassifier",
     "TransformerDecoder",
+    "TransformerEncoder",
     "TransformerEncoderDecoder",
 ]

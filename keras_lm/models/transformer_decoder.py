@@ -6,6 +6,8 @@ from keras import ops
 from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
+from keras_lm.models.layouts import DECODERS
+from keras_lm.models.load_pretrained import load_pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
@@ -41,7 +43,7 @@ class TransformerDecoder(keras.Model):
         num_key_value_heads: int, divides `num_heads`. Grouped-query attention; as many
             as `num_heads` when `None`. For short names.
         positions: "rotary" (turned queries and keys), "learned" (a vector for each
-            place, as in GPT-2) or `None`.
+            place, as in GPT-2), "sinusoidal" or `None`.
         activation: name or callable. Of the feed-forward networks.
         gated: bool. Whether the feed-forward networks are gated.
         normalize_first: bool. Normalisation before or after each sub-layer.
@@ -188,6 +190,27 @@ class TransformerDecoder(keras.Model):
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})
+
+    @classmethod
+    def from_pretrained(cls, path, **arguments):
+        """The GPT-2 in a Hugging Face directory.
+
+        Args:
+            path: directory with `config.json` and `model.safetensors`, as
+                `save_pretrained` of transformers writes it. Nothing in it is executed.
+            **arguments: of the constructor, in place of what the files say: `dropout`,
+                `seed`, `dtype` ..
+
+        Returns:
+            `TransformerDecoder`.
+
+        Raises:
+            ImportError: safetensors is not installed (the extra `pretrained`).
+            OSError: a file is missing or cannot be read.
+            ValueError: the files are of an unknown kind, or a weight is missing or has
+                another shape.
+        """
+        return load_pretrained(cls, DECODERS, path, arguments)
 
     def initial_state(self, inputs, max_length):
         """An empty state for decoding.

@@ -50,7 +50,7 @@ class TransformerEncoderDecoder(EncoderDecoder):
         num_key_value_heads: int, divides `num_heads`. Grouped-query attention; as many
             as `num_heads` when `None`. For short names.
         positions: "rotary" (turned queries and keys of the self-attentions), "learned"
-            (a vector for each place, the same in source and target) or `None`.
+            (a vector for each place, of both sides), "sinusoidal" or `None`.
         activation: name or callable. Of the feed-forward networks.
         gated: bool. Whether the feed-forward networks are gated.
         normalize_first: bool. Normalisation before or after each sub-layer.

@@ -5,8 +5,9 @@ from keras import ops
 
 from keras_lm.layers.arguments import check_choice, check_heads, check_sizes, seed_of
 from keras_lm.layers.choose_attention import choose_attention
+from keras_lm.layers.sinusoidal_embedding import SinusoidalEmbedding
 
-POSITIONS = ("rotary", "learned", None)
+POSITIONS = ("rotary", "learned", "sinusoidal", None)
 
 
 def check_transformer(num_heads, hidden_dim, positions, **sizes):
@@ -52,7 +53,7 @@ def make_token_embedding(vocabulary_size, hidden_dim, tie_weights, policy, name)
 
 
 def make_position_embedding(positions, max_length, hidden_dim, policy, name):
-    """A vector for each place, where positions are learned.
+    """A vector for each place, where it is one that is added.
 
     Args:
         positions: one of `POSITIONS`.
@@ -62,8 +63,10 @@ def make_position_embedding(positions, max_length, hidden_dim, policy, name):
         name: str.
 
     Returns:
-        `keras.layers.Embedding`, or `None` where they are not learned.
+        `keras.layers.Embedding`, `SinusoidalEmbedding`, or `None` for the others.
     """
+    if positions == "sinusoidal":
+        return SinusoidalEmbedding(hidden_dim, dtype=policy, name=name)
     if positions != "learned":
         return None
     return keras.layers.Embedding(
@@ -136,17 +139,18 @@ def make_blocks(
     ]
 
 
-def make_norm(policy, name):
-    """The normalisation behind the last block.
+def make_norm(policy, name, epsilon=1e-5):
+    """The normalisation that no block has.
 
     Args:
         policy: dtype policy.
         name: str.
+        epsilon: float, above 0.
 
     Returns:
         `keras.layers.LayerNormalization`.
     """
-    return keras.layers.LayerNormalization(epsilon=1e-5, dtype=policy, name=name)
+    return keras.layers.LayerNormalization(epsilon=epsilon, dtype=policy, name=name)
 
 
 def places_of(token_ids, padding_mask):

@@ -7,13 +7,15 @@ import keras
 
 from keras_lm.pipelines.save_pipeline import tokenizer_names
 from keras_lm.pipelines.stream_classifier import StreamClassifier
+from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_to_text import TextToText
-from keras_lm.text import SentencePieceTokenizer
+from keras_lm.text import HuggingFaceTokenizer, SentencePieceTokenizer
 
 # By the names that `save` writes.
 PIPELINES = {
     "StreamClassifier": StreamClassifier,
+    "TextEmbedder": TextEmbedder,
     "TextGenerator": TextGenerator,
     "TextToText": TextToText,
 }
@@ -29,7 +31,8 @@ def load(directory):
         directory: str or path.
 
     Returns:
-        The pipeline: a `TextGenerator`, a `TextToText` or a `StreamClassifier`.
+        The pipeline: a `TextGenerator`, a `TextToText`, a `TextEmbedder` or a
+        `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.
@@ -46,8 +49,7 @@ def load(directory):
     tokenizers = dict.fromkeys(tokenizer_names(PIPELINES[name]))
     if description.get("has_tokenizer", True):
         for part in tokenizers:
-            path = _present(directory / f"{part}.model")
-            tokenizers[part] = SentencePieceTokenizer.load(path)
+            tokenizers[part] = _load_tokenizer(directory, part)
     model = _load_model(_present(directory / "model.keras"))
     settings = description["settings"]
     try:
@@ -85,6 +87,14 @@ def _present(path):
             f"Received: {path.parent}, which does not"
         )
     return path
+
+
+def _load_tokenizer(directory, part):
+    path = directory / f"{part}{HuggingFaceTokenizer.FILE_SUFFIX}"
+    if path.is_file():
+        return HuggingFaceTokenizer.load(path)
+    path = directory / f"{part}{SentencePieceTokenizer.FILE_SUFFIX}"
+    return SentencePieceTokenizer.load(_present(path))
 
 
 def _load_model(path):

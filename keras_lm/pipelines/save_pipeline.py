@@ -30,7 +30,7 @@ def save_pipeline(pipeline, directory, settings: dict, overwrite: bool = False) 
         _without_optimizer(pipeline.model).save(folder / "model.keras")
         for name, tokenizer in tokenizers.items():
             if tokenizer is not None:
-                tokenizer.save(folder / f"{name}.model")
+                tokenizer.save(folder / f"{name}{tokenizer.FILE_SUFFIX}")
         text = json.dumps(description, indent=1)
         (folder / "pipeline.json").write_text(text, encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Text: corpora, tokenizers and datasets, from strings to arrays for `fit`.
 
-TensorFlow is loaded by `language_model_dataset`, `parallel_dataset` and
-`GraphTokenizer` when they are used, and by nothing else here.
+TensorFlow is loaded by `language_model_dataset`, `parallel_dataset`, `GraphTokenizer`
+and `GraphWordPiece` when they are used, and by nothing else here.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
+from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.language_model_dataset import language_model_dataset
 from keras_lm.text.parallel_dataset import parallel_dataset
 from keras_lm.text.read_corpus import read_corpus
@@ -22,10 +23,13 @@ from keras_lm.text.train_tokenizer import train_tokenizer
 
 if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
     from keras_lm.text.graph_tokenizer import GraphTokenizer
+    from keras_lm.text.graph_word_piece import GraphWordPiece
 
 __all__ = [
     "Document",
     "GraphTokenizer",
+    "GraphWordPiece",
+    "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
     "docstring_corpus",
@@ -46,6 +50,10 @@ def __getattr__(name: str):
         from keras_lm.text.graph_tokenizer import GraphTokenizer
 
         return GraphTokenizer
+    if name == "GraphWordPiece":
+        from keras_lm.text.graph_word_piece import GraphWordPiece
+
+        return GraphWordPiece
     raise AttributeError(f"module 'keras_lm.text' has no attribute {name!r}")
 
 

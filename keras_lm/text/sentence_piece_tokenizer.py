@@ -46,6 +46,8 @@ class SentencePieceTokenizer:
     Source: https://arxiv.org/abs/1808.06226
     """
 
+    FILE_SUFFIX = ".model"
+
     def __init__(self, model_proto: bytes):
         self._processor = _processor(model_proto)
         self.model_proto = model_proto

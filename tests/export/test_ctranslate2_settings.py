@@ -103,7 +103,7 @@ def test_an_encoder_decoder_is_described():
         ),
         (
             {"positions": "learned", "attention": head(rotary_wavelength=50.0)},
-            "Positions must be learned or rotary for CTranslate2, not both",
+            "Positions must be added or rotary for CTranslate2, not both",
         ),
         ({"activation": "mish"}, "Received: activation='mish'"),
         ({"activation": lambda x: x}, "Received: activation='<lambda>'"),

@@ -9,7 +9,7 @@ from keras_lm import models, pipelines, text
 from keras_lm.export import ExportError, ctranslate2_weights, export_ctranslate2
 from keras_lm.export.export_ctranslate2 import refuse_difference
 from keras_lm.generation import beam_search
-from keras_lm.layers import MultiHeadAttention
+from keras_lm.layers import MultiHeadAttention, gelu_tanh
 from tests.export.conftest import PROMPTS, TEXTS, make_pipeline
 
 ENGLISH = text.train_tokenizer(TEXTS * 5, 310)
@@ -125,6 +125,7 @@ def test_translators_of_other_settings(tmp_path, settings):
             "gated": True,
         },
         {"positions": "learned", "normalize_first": False, "activation": "tanh"},
+        {"positions": "sinusoidal", "activation": gelu_tanh},
     ],
 )
 def test_generators_of_other_settings(tmp_path, settings):

@@ -101,7 +101,7 @@ def test_padding_has_no_influence(positions):
     assert_close(numbers, before, tolerance=1e-6)
 
 
-@pytest.mark.parametrize("positions", ["rotary", "learned"])
+@pytest.mark.parametrize("positions", ["rotary", "learned", "sinusoidal"])
 def test_positions_matter(positions):
     # Without them, the order of the tokens before the last one says nothing.
     swapped = TOKEN_IDS[:, [1, 0, 2, 3, 4, 5, 6]]

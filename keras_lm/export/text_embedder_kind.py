@@ -1,0 +1,194 @@
+"""How a `TextEmbedder` is exported: what it answers, how it is served."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_lm.export.export_error import ExportError
+from keras_lm.export.reference import PROBES
+from keras_lm.pipelines.text_arrays import text_arrays
+from keras_lm.text import HuggingFaceTokenizer, unicode
+
+CHECKER = Path(__file__).with_name("check_text_embedder.py")
+# Of a number of a vector of length 1; rounding stays a hundred times below.
+TOLERANCE = 1e-4
+
+
+def reference(pipeline, work: Path) -> dict:
+    """Texts, their token ids, and the vectors that the model gives them.
+
+    Args:
+        pipeline: `TextEmbedder`.
+        work: folder for files; not used.
+
+    Returns:
+        dict: `texts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`
+        and `vectors` (lists of `P` rows).
+
+    Raises:
+        ValueError: no text fits the model, or the vectors are not finite.
+    """
+    texts = [text for text in PROBES if _fits(pipeline, text)]
+    if not texts:
+        raise ValueError(
+            "Texts of a few tokens must fit the pipeline to be exported. "
+            f"Received: max_length={pipeline.max_length}"
+        )
+    given = [_bytes(text) for text in texts]
+    vectors = pipeline(given)
+    if not np.isfinite(vectors).all():
+        raise ValueError(
+            "The model's vectors must be finite to be exported. Received: "
+            f"{np.count_nonzero(~np.isfinite(vectors))} numbers that are not"
+        )
+    arrays = text_arrays(pipeline.tokenizer, given, pipeline.max_length)
+    token_ids = [row[real].tolist() for row, real in zip(*arrays.values(), strict=True)]
+    return {"texts": texts, "token_ids": token_ids, "vectors": vectors.tolist()}
+
+
+def refuse(checked: dict, expected: dict) -> float:
+    """Compares what the SavedModel answered with what the model does.
+
+    Args:
+        checked: what `check_text_embedder.py` says of it.
+        expected: what `reference` says of the model.
+
+    Returns:
+        float, the share of texts whose nearest other text is the same.
+
+    Raises:
+        ExportError: it does not agree.
+    """
+    difference = checked["largest_difference"]
+    if not checked["finite"] or not difference <= TOLERANCE:
+        raise ExportError(
+            f"The SavedModel's vectors must be within {TOLERANCE} of the model's. "
+            f"Received: a difference of {difference}, the largest in "
+            f"{checked['furthest']!r}"
+        )
+    return checked["greedy_agreement"]
+
+
+def saved_model_signatures(pipeline):
+    """The graph from texts to vectors: see `export_saved_model`.
+
+    Args:
+        pipeline: `TextEmbedder`.
+
+    Returns:
+        `(signatures, kept)`: dict of a concrete function, and the tokenizer's graph.
+
+    Raises:
+        ExportError: the tokenizer cannot be in a graph.
+    """
+    import tensorflow as tf
+
+    tokenizer = _graph_tokenizer(pipeline.tokenizer)
+
+    def serve(text):
+        token_ids = _encode(tokenizer, pipeline, text)
+        lengths = tf.cast(token_ids.row_lengths(), tf.int32)
+        # At least 1, also for a batch of no text.
+        width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+        rows = token_ids.to_tensor(0, shape=tf.stack([-1, width]))
+        return {"vector": _embed(pipeline, rows, tf.sequence_mask(lengths, width))}
+
+    spec = tf.TensorSpec([None], tf.string, name="text")
+    function = tf.function(serve, autograph=False).get_concrete_function(spec)
+    return {"serving_default": function}, tokenizer
+
+
+def litert_signatures(pipeline) -> dict:
+    """The graph from token ids to a vector: see `export_litert`.
+
+    Args:
+        pipeline: `TextEmbedder`.
+
+    Returns:
+        dict of a concrete function.
+    """
+    import tensorflow as tf
+
+    def embed(token_ids, padding_mask):
+        return {"vector": _embed(pipeline, token_ids, padding_mask)}
+
+    specs = [
+        tf.TensorSpec([1, None], kind, name=name)
+        for name, kind in (("token_ids", tf.int32), ("padding_mask", tf.bool))
+    ]
+    function = tf.function(embed, autograph=False).get_concrete_function(*specs)
+    return {"embed": function}
+
+
+def litert_description(pipeline) -> dict:
+    """Names, sizes and the tokenizer's rules, for `<stem>.json`.
+
+    Args:
+        pipeline: `TextEmbedder`.
+
+    Returns:
+        dict of plain Python.
+    """
+    tokenizer = {"kind": "tokenizers"}
+    if not isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
+        tokenizer = {
+            "kind": "sentencepiece",
+            "separator_id": pipeline.tokenizer.separator_id,  # behind each text
+            "escapes": unicode.ESCAPES,  # done in this order before encoding
+        }
+    return {
+        "signatures": ["embed"],
+        "max_length": pipeline.max_length,  # tokens of a text, special ones included
+        "truncate": pipeline.truncate,
+        "vector": {"shape": [1, pipeline.model.hidden_dim], "dtype": "float32"},
+        "tokenizer": tokenizer,
+    }
+
+
+def _bytes(text):
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _fits(pipeline, text):
+    arrays = text_arrays(pipeline.tokenizer, [_bytes(text)], 1 << 30)
+    return arrays["token_ids"].shape[1] <= pipeline.max_length
+
+
+def _graph_tokenizer(tokenizer):
+    from keras_lm.text import GraphTokenizer, GraphWordPiece
+
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return GraphTokenizer(tokenizer)
+    try:
+        return GraphWordPiece(tokenizer)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+
+
+def _encode(tokenizer, pipeline, text):
+    """Ragged token ids `(B, None)`, special ones included, none too long."""
+    import tensorflow as tf
+
+    token_ids = tokenizer.encode(text)
+    most = pipeline.max_length
+    if not isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
+        last = tf.fill([token_ids.nrows(), 1], pipeline.tokenizer.separator_id)
+        token_ids = tf.concat([token_ids, last], axis=1)
+    if pipeline.truncate:  # the last token is a special one
+        others = token_ids[:, :-1]
+        return tf.concat([others[:, : most - 1], token_ids[:, -1:]], axis=1)
+    lengths = token_ids.row_lengths()
+    message = f"A text must have at most {most} tokens. Received: tokens"
+    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
+    with tf.control_dependencies([fits]):
+        return tf.identity(token_ids)
+
+
+def _embed(pipeline, token_ids, padding_mask):
+    """Vectors of length 1."""
+    import tensorflow as tf
+
+    hidden = pipeline.model(token_ids, padding_mask=padding_mask, training=False)
+    pooled = pipeline.model.pool(hidden, padding_mask)
+    norm = tf.sqrt(tf.reduce_sum(pooled * pooled, axis=-1, keepdims=True))
+    return pooled / tf.maximum(norm, 1e-12)

@@ -1,0 +1,149 @@
+"""Texts as vectors: what means the same lies near."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.save_pipeline import save_pipeline
+from keras_lm.pipelines.text_arrays import text_arrays
+
+_ROWS_AT_ONCE = 32
+
+
+class TextEmbedder:
+    """Strings in, a vector of length 1 for each out: semantic search, similarity.
+
+    A text's vector is what the encoder's `pool` makes of its tokens, divided by its
+    length, so that the product of two is the cosine of their angle.
+
+    Shapes: `B` texts, `D` width of the encoder.
+
+    Args:
+        model: `models.TransformerEncoder`.
+        tokenizer: `text.SentencePieceTokenizer`, or the `text.HuggingFaceTokenizer` of
+            pretrained weights.
+        max_length: int, at least 2: most tokens of a text, special ones included; the
+            model's `max_sequence_length` when `None`.
+        truncate: bool. Whether a longer text loses its end; else it is refused.
+
+    Raises:
+        ValueError: the vocabularies of model and tokenizer differ in size, or
+            `max_length` is out of range.
+
+    Example:
+        >>> tokenizer = keras_lm.text.train_tokenizer(["one two three"] * 5, 300)
+        >>> encoder = keras_lm.models.TransformerEncoder(
+        ...     tokenizer.vocabulary_size, num_layers=1, num_heads=2, hidden_dim=8,
+        ...     intermediate_dim=16, max_sequence_length=32)
+        >>> embedder = TextEmbedder(encoder, tokenizer)
+        >>> embedder(["one", "two three", ""]).shape
+        (3, 8)
+
+    Source: https://arxiv.org/abs/1908.10084 (Sentence-BERT).
+    """
+
+    def __init__(
+        self, model, tokenizer, max_length: int | None = None, truncate: bool = False
+    ):
+        if tokenizer.vocabulary_size != model.vocabulary_size:
+            raise ValueError(
+                "Model and tokenizer must have vocabularies of one size. Received: "
+                f"{model.vocabulary_size} and {tokenizer.vocabulary_size}"
+            )
+        most = model.max_sequence_length
+        max_length = most if max_length is None else max_length
+        if not 2 <= max_length <= most:
+            raise ValueError(
+                f"`max_length` must be from 2 to the model's max_sequence_length={most}"
+                f". Received: max_length={max_length}"
+            )
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.truncate = truncate
+
+    def __call__(self, texts: Sequence) -> np.ndarray:
+        """The vector of each text.
+
+        Args:
+            texts: list of str or UTF-8 bytes; invalid bytes become U+FFFD.
+
+        Returns:
+            float32 `(B, D)`; each row has length 1.
+
+        Raises:
+            TypeError: `texts` is one string, or a text is neither str nor bytes.
+            ValueError: a text has too many tokens.
+        """
+        if isinstance(texts, (str, bytes)):
+            raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
+        texts = list(texts)
+        arrays = text_arrays(self.tokenizer, texts, self.max_length, self.truncate)
+        lengths = arrays["padding_mask"].sum(axis=1)
+        vectors = np.zeros((len(texts), self.model.hidden_dim), "float32")
+        order = np.argsort(lengths, kind="stable")
+        for start in range(0, len(texts), _ROWS_AT_ONCE):
+            rows = order[start : start + _ROWS_AT_ONCE]
+            width = min(bucket(int(lengths[rows[-1]])), self.model.max_sequence_length)
+            vectors[rows] = self._pooled(
+                {name: _widened(array[rows], width) for name, array in arrays.items()}
+            )
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1)[:, None], 1e-12)
+
+    def similarity(self, texts: Sequence, others: Sequence) -> np.ndarray:
+        """How near each text is to each other one.
+
+        Args:
+            texts: list of `B` texts.
+            others: list of `C` texts.
+
+        Returns:
+            float32 `(B, C)`: cosines, -1 to 1.
+
+        Raises:
+            TypeError: as the call.
+            ValueError: as the call.
+        """
+        return self(texts) @ self(others).T
+
+    def save(self, directory, overwrite: bool = False) -> None:
+        """Writes model and tokenizer to one directory, complete or not at all.
+
+        Args:
+            directory: str or path, read back by `pipelines.load`.
+            overwrite: bool. Whether a directory that is there may be replaced.
+
+        Raises:
+            FileExistsError: it exists, and `overwrite` is false.
+            OSError: it cannot be written.
+        """
+        settings = {"max_length": self.max_length, "truncate": self.truncate}
+        save_pipeline(self, directory, settings, overwrite)
+
+    def _pooled(self, arrays):
+        """Vectors of a batch; rows of nothing make it a power of 2."""
+        num_rows = len(arrays["token_ids"])
+        more = (1 << (num_rows - 1).bit_length()) - num_rows  # so few sizes compile
+        padded = {name: np.pad(a, [(0, more), (0, 0)]) for name, a in arrays.items()}
+        return np.asarray(self._pooler.predict_on_batch(padded))[:num_rows]
+
+    @property
+    def _pooler(self):
+        """The encoder with its pooling, compiled once for each size of a batch."""
+        if getattr(self, "_pooler_of", None) is not self.model:
+            inputs = {
+                "token_ids": keras.Input((None,), dtype="int32"),
+                "padding_mask": keras.Input((None,), dtype="bool"),
+            }
+            hidden = self.model(**inputs)
+            pooled = self.model.pool(hidden, inputs["padding_mask"])
+            self._pooler_of, self._model = self.model, keras.Model(inputs, pooled)
+        return self._model
+
+
+def _widened(array, width):
+    """With so many columns: cut where all is padding, or padded."""
+    array = array[:, :width]
+    return np.pad(array, [(0, 0), (0, width - array.shape[1])])

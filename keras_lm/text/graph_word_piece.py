@@ -1,0 +1,81 @@
+"""BERT's tokenizer as TensorFlow ops, for a SavedModel that takes strings."""
+
+import json
+
+# This file is imported when `keras_lm.text.GraphWordPiece` is first used.
+import tensorflow as tf  # noqa: TID253
+import tensorflow_text  # noqa: TID253
+
+# What BERT throws away, and the white space that it sees as spaces.
+_CONTROL = r"[\x{0}\x{fffd}\p{Cc}\p{Cf}\p{Co}]"
+_SPACE = r"[\t\n\r\p{Z}]"
+
+
+class GraphWordPiece(tf.Module):
+    """A WordPiece `HuggingFaceTokenizer` inside a TensorFlow graph.
+
+    The ops are those that the stock TensorFlow Serving binary links. The answers are
+    those of the `tokenizers` package but for rare texts: names of special tokens, as
+    "[SEP]", are text here, and words above 100 bytes (there: characters) are unknown.
+
+    Args:
+        tokenizer: `HuggingFaceTokenizer` of a BERT.
+
+    Raises:
+        ValueError: it is of another kind.
+
+    Source: https://arxiv.org/abs/1810.04805; https://arxiv.org/abs/1609.08144,
+        section 4.1 (WordPiece).
+    """
+
+    def __init__(self, tokenizer):
+        super().__init__(name="graph_word_piece")
+        about = json.loads(tokenizer.definition)
+        model, normalizer = about["model"], about.get("normalizer") or {}
+        kinds = model.get("type"), normalizer.get("type")
+        if kinds != ("WordPiece", "BertNormalizer"):
+            raise ValueError(
+                "A tokenizer inside a SavedModel must be SentencePiece or BERT's "
+                f"WordPiece. Received: a model and a normalizer of {kinds}"
+            )
+        vocabulary = model["vocab"]
+        self._lower_case = normalizer["lowercase"]
+        strips = normalizer["strip_accents"]
+        self._strip_accents = self._lower_case if strips is None else strips
+        self._first, self._last = vocabulary["[CLS]"], vocabulary["[SEP]"]
+        self._table = tf.lookup.StaticVocabularyTable(
+            tf.lookup.KeyValueTensorInitializer(
+                list(vocabulary), list(vocabulary.values()), tf.string, tf.int64
+            ),
+            num_oov_buckets=1,
+        )
+        self._bert = tensorflow_text.BertTokenizer(
+            self._table,
+            suffix_indicator=model["continuing_subword_prefix"],
+            max_bytes_per_word=model["max_input_chars_per_word"],
+            token_out_type=tf.int32,
+            unknown_token=model["unk_token"],
+        )
+
+    def encode(self, text):
+        """Strings to token ids, with `[CLS]` before and `[SEP]` behind.
+
+        Args:
+            text: string `(B,)`. Invalid UTF-8 becomes U+FFFD.
+
+        Returns:
+            `tf.RaggedTensor` of int32, `(B, None)`.
+        """
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        text = tf.strings.regex_replace(text, _SPACE, " ")
+        text = tf.strings.regex_replace(text, _CONTROL, "")
+        if self._strip_accents:
+            text = tensorflow_text.normalize_utf8(text, "NFD")
+            text = tf.strings.regex_replace(text, r"\p{Mn}", "")
+        if self._lower_case:
+            text = tf.strings.lower(text, encoding="utf-8")
+        token_ids = self._bert.tokenize(text).merge_dims(1, -1)  # (B, None)
+        count = token_ids.nrows()
+        first = tf.fill([count, 1], tf.constant(self._first, tf.int32))
+        last = tf.fill([count, 1], tf.constant(self._last, tf.int32))
+        return tf.concat([first, token_ids, last], axis=1)

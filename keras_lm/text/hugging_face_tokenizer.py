@@ -1,0 +1,171 @@
+"""The tokenizer of a pretrained model, as Hugging Face's library runs it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_lm.text.unicode import as_unicode
+
+
+class HuggingFaceTokenizer:
+    """Text to the token ids that a pretrained encoder was trained on.
+
+    It is the `tokenizers` package with the `tokenizer.json` that lies beside the
+    weights: special tokens, truncation and segments are those of the model. Lower-case
+    models forget capitals and accents, so `decode` gives no text back as it was.
+
+    `vocabulary_size`, `padding_id` and `mask_id` are attributes, the last two `None`
+    where the model has none.
+
+    Args:
+        definition: str, the content of a `tokenizer.json`.
+
+    Raises:
+        ImportError: tokenizers is not installed (the extra `pretrained`).
+        ValueError: `definition` is no such content.
+
+    Source: https://github.com/huggingface/tokenizers
+    """
+
+    FILE_SUFFIX = ".json"
+
+    def __init__(self, definition: str):
+        self._tokenizer = _read(definition)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self.definition = definition
+        self.vocabulary_size = self._tokenizer.get_vocab_size()
+        self.padding_id = self._known("[PAD]", "<pad>")
+        self.mask_id = self._known("[MASK]", "<mask>")
+
+    def __call__(self, texts: Sequence, pairs=None, max_length: int = 512):
+        """Arrays for `models.TransformerEncoder`, padded to the longest text.
+
+        Args:
+            texts: str or UTF-8 bytes for each text. Invalid bytes become U+FFFD.
+            pairs: as many second texts, as a question's context; or `None`.
+            max_length: int. Longer texts lose their end; of two, the longer first.
+
+        Returns:
+            dictionary of arrays `(B, T)`: int32 `token_ids`, bool `padding_mask` and
+            int32 `segment_ids`.
+
+        Raises:
+            TypeError: a text is neither str nor bytes.
+            ValueError: there is no text, or not as many pairs as texts.
+
+        Example:
+            >>> tokenizer = HuggingFaceTokenizer.load(path)  # doctest: +SKIP
+            >>> tokenizer(["one", "one two"])["token_ids"].shape  # doctest: +SKIP
+            (2, 4)
+        """
+        texts = [as_unicode(text) for text in texts]
+        if not texts:
+            raise ValueError("`texts` must hold at least one text. Received: none")
+        if pairs is not None:
+            pairs = [as_unicode(text) for text in pairs]
+            if len(pairs) != len(texts):
+                raise ValueError(
+                    "`pairs` must have a text for each of `texts`. Received: "
+                    f"{len(pairs)} and {len(texts)}"
+                )
+            texts = list(zip(texts, pairs, strict=True))
+        self._tokenizer.enable_truncation(max_length)
+        encoded = self._tokenizer.encode_batch(texts)
+        self._tokenizer.no_truncation()
+        shape = len(encoded), max(1, *(len(one) for one in encoded))
+        token_ids = np.full(shape, self.padding_id or 0, "int32")
+        segment_ids, real = np.zeros(shape, "int32"), np.zeros(shape, "bool")
+        for row, one in enumerate(encoded):
+            token_ids[row, : len(one)] = one.ids
+            segment_ids[row, : len(one)] = one.type_ids
+            real[row, : len(one)] = True
+        return {
+            "token_ids": token_ids,
+            "padding_mask": real,
+            "segment_ids": segment_ids,
+        }
+
+    def encode(self, text):
+        """Token ids of a text, special tokens included.
+
+        Args:
+            text: str or UTF-8 bytes, or a list of these.
+
+        Returns:
+            list of int, or a list of these.
+
+        Raises:
+            TypeError: a text is neither str nor bytes.
+        """
+        if isinstance(text, (str, bytes)):
+            return self._tokenizer.encode(as_unicode(text)).ids
+        texts = [as_unicode(one) for one in text]
+        return [one.ids for one in self._tokenizer.encode_batch(texts)]
+
+    def decode(self, token_ids) -> str:
+        """What the tokens say, without the special ones.
+
+        Args:
+            token_ids: sequence of int.
+
+        Returns:
+            str.
+        """
+        return self._tokenizer.decode([int(token) for token in token_ids])
+
+    def save(self, path):
+        """Writes `tokenizer.json`.
+
+        Args:
+            path: str or path: the file.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        Path(path).write_text(self.definition, encoding="utf-8")
+
+    @classmethod
+    def load(cls, path) -> "HuggingFaceTokenizer":
+        """The tokenizer of a model.
+
+        Args:
+            path: str or path: a `tokenizer.json`, or the directory that holds it.
+
+        Returns:
+            `HuggingFaceTokenizer`.
+
+        Raises:
+            ImportError: tokenizers is not installed (the extra `pretrained`).
+            OSError: there is none, or it cannot be read.
+            ValueError: it is no tokenizer.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / "tokenizer.json"
+        try:
+            return cls(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def _known(self, *names):
+        ids = (self._tokenizer.token_to_id(name) for name in names)
+        return next((one for one in ids if one is not None), None)
+
+
+def _read(definition):
+    try:
+        import tokenizers
+    except ImportError as error:
+        raise ImportError(
+            "Pretrained tokenizers need the extra `pretrained`: pip install "
+            "'keras-lm[pretrained]'. Received: an installation without tokenizers"
+        ) from error
+    try:
+        return tokenizers.Tokenizer.from_str(definition)
+    except Exception as error:  # the library raises no other
+        raise ValueError(
+            "`definition` must be the content of a tokenizer.json. "
+            f"Received: {definition[:50]!r} ({error})"
+        ) from error

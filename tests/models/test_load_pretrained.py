@@ -1,0 +1,108 @@
+"""load_pretrained: names, heads, arguments of one's own, and files that do not fit."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from keras_lm.models import TransformerDecoder, TransformerEncoder
+from keras_lm.models.layouts import DECODERS, ENCODERS
+from keras_lm.models.load_pretrained import names_of
+from tests.checks import assert_close
+from tests.models.test_layouts import write
+
+pytestmark = pytest.mark.once
+TOKEN_IDS = np.array([[3, 1, 2, 7]])
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bert")
+    write("bert", path)
+    return path
+
+
+@pytest.fixture
+def copy(directory, tmp_path):
+    """A copy of `config.json`, and a function that writes its changed tensors."""
+    (tmp_path / "config.json").write_bytes((directory / "config.json").read_bytes())
+
+    def write_tensors(change):
+        tensors = safetensors.numpy.load_file(directory / "model.safetensors")
+        safetensors.numpy.save_file(change(tensors), tmp_path / "model.safetensors")
+        return tmp_path
+
+    return write_tensors
+
+
+def test_names_of_a_weight():
+    names, part = names_of(ENCODERS["bert"], "encoder_3/block_12/attention/key/kernel")
+    thirds, third = names_of(DECODERS["gpt2"], "model/block_1/attention/value/bias")
+
+    assert names_of(ENCODERS["bert"], "encoder/pooling/attention/score/kernel")[0] == []
+    assert names[0] == "encoder.layer.12.attention.self.key.weight"
+    assert names[1] == "bert.encoder.layer.12.attention.self.key.weight"
+    assert part is None
+    assert thirds[0] == "h.1.attn.c_attn.bias"
+    assert third == 2
+
+
+def test_weights_of_a_model_with_a_head_and_old_names(directory, copy):
+    def change(tensors):
+        renamed = {}
+        for name, array in tensors.items():
+            name = name.replace("LayerNorm.weight", "LayerNorm.gamma")
+            name = name.replace("LayerNorm.bias", "LayerNorm.beta")
+            renamed[f"bert.{name}"] = array
+        return renamed | {"classifier.weight": np.ones((2, 18), "float32")}
+
+    expected = TransformerEncoder.from_pretrained(directory)(TOKEN_IDS)
+
+    found = TransformerEncoder.from_pretrained(copy(change))(TOKEN_IDS)
+
+    assert_close(found, expected, tolerance=0)
+
+
+def test_arguments_of_ones_own_come_first(directory):
+    model = TransformerEncoder.from_pretrained(
+        directory, dropout=0.3, pooling="mean", attention="dynamic", name="mine"
+    )
+
+    assert (model.dropout, model.pooling, model.name) == (0.3, "mean", "mine")
+    assert type(model.blocks[0].attention).__name__ == "DynamicAttention"
+
+
+def test_a_missing_weight_is_named(copy):
+    name = "encoder.layer.1.output.dense.weight"
+
+    def change(tensors):
+        return {key: array for key, array in tensors.items() if key != name}
+
+    message = f"The weights must have {name}, for .*block_1/feed_forward/output/kernel"
+    with pytest.raises(ValueError, match=message):
+        TransformerEncoder.from_pretrained(copy(change))
+
+
+def test_a_weight_of_another_shape_is_named(copy):
+    name = "embeddings.word_embeddings.weight"
+
+    def change(tensors):
+        return tensors | {name: tensors[name][:40]}
+
+    with pytest.raises(ValueError, match=rf"{name} must have the shape \(47, 18\)"):
+        TransformerEncoder.from_pretrained(copy(change))
+
+
+def test_files_of_another_kind_are_refused(directory, tmp_path):
+    with pytest.raises(ValueError, match="must be one of .'gpt2'. for a Transformer"):
+        TransformerDecoder.from_pretrained(directory)
+    for text in ("", "[]", "{"):
+        (tmp_path / "config.json").write_text(text, "utf-8")
+        with pytest.raises(ValueError, match="must hold a JSON object"):
+            TransformerEncoder.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "x"}), "utf-8")
+    with pytest.raises(ValueError, match="`model_type` in .* must be one of"):
+        TransformerEncoder.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        TransformerEncoder.from_pretrained(tmp_path / "absent")

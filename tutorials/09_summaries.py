@@ -153,10 +153,12 @@ descriptions, references = (list(side) for side in zip(*held_out))
 print(f"{len(train):,} pairs to train on; {len(held_out)} held out", end=", ")
 print(f"of {len(chosen)} of {len(paths):,} source files")
 
+assert not met & {side.lower() for pair in train for side in pair}
+
 # %% [markdown]
 # ## Look at one example
 #
-# Much of a summary is not in its description: it must be worded anew.
+# A word of the summary that its description does not have cannot be copied from it.
 
 # %%
 print(f"summary      {references[0]}\ndescription  {descriptions[0]}")
@@ -312,8 +314,8 @@ axis.legend()
 figure.savefig(PICTURES / "09_training.png", dpi=120)
 
 # %% [markdown]
-# In `09_training.png` see both lines fall, and the gap between them. The last epoch is
-# used as it is: the held-out files choose nothing.
+# In `09_training.png` see the two perplexities, epoch by epoch. The last epoch is used as
+# it is: the held-out files choose nothing.
 #
 # ## Use it
 
@@ -430,8 +432,8 @@ print(f"{processor_s:.0f} s of processor time, largest process {memory:.1f} GiB"
 # ## What to try next
 #
 # - `PACKAGES = (.., "tensorflow", "torch")`: more than twice the pairs, if they are
-#   installed. Many of TensorFlow's are Keras' own: compare what the nearest one gets.
-# - `MAX_SOURCE_LENGTH = 128`: the cost of an epoch nearly doubles.
+#   installed.
+# - `MAX_SOURCE_LENGTH = 128`: fewer descriptions are cut.
 # - The name of the function in front of its description.
 # - `summarizer(text, beam_size=4, length_penalty=2.0)`, and ROUGE-1 with its length.
 # - `keras_lm.models.LSTMEncoderDecoder(.., attention="luong")` in the model's place.

@@ -8,8 +8,10 @@
 #   `jupyterlab-language-pack-fr-FR` (BSD licence, Project Jupyter Contributors): its
 #   catalogues are read, nothing of it is imported. Or set `PAIRS` to a UTF-8 file of your
 #   own, `source<TAB>target` in each line.
-# - **Cost** not measured yet.
-# - **Result** not measured yet.
+# - **Cost** not measured yet in full; shrunk (`KERAS_LM_QUICK`) 13 s of processor time on
+#   `torch`, 105 s on `jax`, where each search and each shape of batch is compiled.
+# - **Result** of the model: not measured yet. It has to beat the nearest training sentence,
+#   BLEU 21.6 and chrF 47.4 on the held-out pairs; copying has 4.9 and 22.9.
 # - **Paper** Vaswani et al., 2017, https://arxiv.org/abs/1706.03762
 #
 # The one new idea: the text that is written depends on another one that is only read. In

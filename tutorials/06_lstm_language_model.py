@@ -26,10 +26,10 @@ PROMPTS = ("Return the", "Create a new array", "Raises\n------\n")
 VOCABULARY_SIZE = 600 if QUICK else 1500
 SEQUENCE_LENGTH = 64  # of a window and of a segment
 BATCH_SIZE = 4 if QUICK else 16
-EMBEDDING_DIM, HIDDEN_DIM, NUM_LAYERS = (16, 24, 2) if QUICK else (128, 256, 2)
+EMBEDDING_DIM, HIDDEN_DIM, NUM_LAYERS = (16, 24, 1) if QUICK else (128, 192, 1)
 MAX_NEW_TOKENS = 8 if QUICK else 48
-EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (12, 100)
-LEARNING_RATE, WARMUP_STEPS = 1e-2, 2 if QUICK else 60
+EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (8, 150)
+LEARNING_RATE, WARMUP_STEPS = 5e-3, 2 if QUICK else 60
 os.environ.setdefault("KERAS_BACKEND", "jax")  # or "tensorflow", "torch"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -157,9 +157,9 @@ assert np.array_equal(segments[1][0, :, -1], segments[0][1, :, 0])  # no token b
 # %% [markdown]
 # ## Model
 #
-# Embeddings, LSTMs one on the other, logits from the same embeddings (tied). What it
-# keeps of a text is two vectors a layer, however long the text; the Transformer of
-# tutorial 2 keeps a key and a value of every token in every layer.
+# Embeddings, an LSTM (or more, one on the other), logits. What it keeps of a text is two
+# vectors a layer, however long the text; the Transformer of tutorial 2 keeps a key and a
+# value of every token in every layer.
 
 
 # %%
@@ -171,7 +171,6 @@ def new_model():
         embedding_dim=EMBEDDING_DIM,
         hidden_dim=HIDDEN_DIM,
         num_layers=NUM_LAYERS,
-        tie_embeddings=True,
     )
 
 

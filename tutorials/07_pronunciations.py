@@ -398,6 +398,7 @@ for letters in ("ph", "x", "gh"):
     fit = [i for i, word in enumerate(test) if letters in word and len(word) > 5]
     fit = [i for i in fit if right["attention, greedy"][i]] or [len(chosen)]
     chosen.append(fit[0])
+    assert QUICK or right["attention, greedy"][fit[0]]
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
 for axis, row in zip(axes, chosen):
     word, sounds = test[row], answers["attention, greedy"][row].split()

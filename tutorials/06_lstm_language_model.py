@@ -208,8 +208,8 @@ assert kept["Transformer"][2] == 128 * kept["Transformer"][0]
 # batch for the next one, and no gradient flows through them. They are forgotten at the
 # start of each epoch and of each evaluation.
 #
-# `held out` in the log is each model's own way: windows for the first, a state that is
-# carried for the second.
+# After each epoch the held-out documents are read in each model's own way: in windows by
+# the first, with a state that is carried by the second.
 
 
 # %%

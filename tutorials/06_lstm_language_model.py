@@ -6,8 +6,8 @@
 # - **Read first** `02_language_model.py`: the same text, split, tokenizer and baselines.
 # - **Data** NumPy's docstrings, read from the installed package; or set `CORPUS` to a
 #   file or folder of your own (UTF-8, Chinese as much as English).
-# - **Cost** TO BE MEASURED
-# - **Result** TO BE MEASURED
+# - **Cost** not measured in full yet.
+# - **Result** not measured in full yet.
 # - **Paper** Zaremba et al., 2014, https://arxiv.org/abs/1409.2329
 #
 # The one new idea: a Transformer keeps something of every token it has read, an LSTM a
@@ -363,10 +363,11 @@ for name in models:
         assert gain[0] > gain[-1]
 
 # %% [markdown]
-# In `06_loss.png` see both models cross the bigram line; the grey lines are their training
-# losses. In `06_places.png` see, on the left, what a model without a memory of the text
-# before pays at the start of each window, and how the two lines close as the window itself
-# becomes the memory; on the right the same difference for both models.
+# In `06_loss.png` the grey lines are the training losses of the two models, and the dotted
+# and dashed ones what counting reaches. In `06_places.png` compare, on the left, the start
+# of a segment with its end: a model that begins from zeros knows nothing of the text
+# before, and at each place the window itself is more of a memory. On the right stands
+# the difference of the two lines, for both models.
 #
 # ## Use it
 #
@@ -427,7 +428,7 @@ print(f"{processor_s:.0f} s of processor time, largest process {memory:.1f} GiB"
 # ## What to try next
 #
 # - `CORPUS = "path/to/your/text"`, with `PROMPTS` that fit it.
-# - `SEQUENCE_LENGTH = 16`: the shorter the segment, the more a carried state should save.
+# - `SEQUENCE_LENGTH = 16`: shorter segments begin more often; does carrying save more?
 # - `dropout=0.3` in the model and more steps, where it reads its text many times.
 # - `embedding.set_weights([vectors])` with `text.read_word_vectors`: known word vectors.
 # - `07_pronunciations.py`: two LSTMs, one that reads and one that writes.

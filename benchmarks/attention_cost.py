@@ -144,7 +144,8 @@ def common_lengths(found, name):
 def measured(found, name):
     """`{length: row}` of what was measured and not skipped."""
     rows = found["alone"].get(name, {})
-    return {int(n): row for n, row in sorted(rows.items()) if "both_s" in row}
+    done = {int(n): row for n, row in rows.items() if "both_s" in row}
+    return dict(sorted(done.items()))
 
 
 def report(backend, found):

@@ -6,8 +6,11 @@
 # - **Read first** `02_language_model.py`: the same text, split, tokenizer and baselines.
 # - **Data** NumPy's docstrings, read from the installed package; or set `CORPUS` to a
 #   file or folder of your own (UTF-8, Chinese as much as English).
-# - **Cost** not measured in full yet.
-# - **Result** not measured in full yet.
+# - **Cost** 284 s, 1.2 GiB on one thread (`torch`, Keras 3.15), with other work on the
+#   machine; `jax` compiles first and takes longer.
+# - **Result** perplexity 65.1 on modules it has not seen, trained on segments and with the
+#   state carried on (67.8 with the state reset every 64 tokens); 65.2 and 66.5 trained on
+#   windows. The bigram model has 79.6, tutorial 2's Transformer 50.1 after as many tokens.
 # - **Paper** Zaremba et al., 2014, https://arxiv.org/abs/1409.2329
 #
 # The one new idea: a Transformer keeps something of every token it has read, an LSTM a
@@ -367,10 +370,11 @@ for name in models:
 
 # %% [markdown]
 # In `06_loss.png` the grey lines are the training losses of the two models, and the dotted
-# and dashed ones what counting reaches. In `06_places.png` compare, on the left, the start
-# of a segment with its end: a model that begins from zeros knows nothing of the text
-# before, and at each place the window itself is more of a memory. On the right stands
-# the difference of the two lines, for both models.
+# and dashed ones what counting reaches. In `06_places.png` see, on the left, that a model
+# which begins from zeros pays for it at the start of a segment only; on the right, how
+# much: 1.5 nats at the first token, 0.5 at the second, 0.04 from the fifth on, nothing
+# after the sixteenth. So far this LSTM looks back: sixteen tokens, not thousands. Trained
+# on windows it expects to begin from zeros, loses less by it, and carried is as good.
 #
 # ## Use it
 #

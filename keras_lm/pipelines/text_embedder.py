@@ -133,9 +133,10 @@ class TextEmbedder:
     def _pooler(self):
         """The encoder with its pooling, compiled once for each size of a batch."""
         if getattr(self, "_pooler_of", None) is not self.model:
+            kinds = {"token_ids": "int32", "padding_mask": "bool"}
             inputs = {
-                "token_ids": keras.Input((None,), dtype="int32"),
-                "padding_mask": keras.Input((None,), dtype="bool"),
+                name: keras.Input((None,), dtype=kind, name=name)
+                for name, kind in kinds.items()
             }
             hidden = self.model(**inputs)
             pooled = self.model.pool(hidden, inputs["padding_mask"])

@@ -6,9 +6,12 @@
 # - **Read first** `08_translation.py`, which explains the model, beams and scores.
 # - **Data** the docstrings of installed packages, read from their source files, which are
 #   parsed and never run; nothing to fetch.
-# - **Cost** not measured yet in full; shrunk (`KERAS_LM_QUICK`) 15 s of processor time on
-#   `torch`, 81 s on `jax`.
-# - **Result** not measured yet.
+# - **Cost** 377 s, 1.5 GiB on one thread (`torch`, Keras 3.15), with other work on the
+#   machine; `jax` compiles each search and shape of batch first.
+# - **Result** it does not beat them. ROUGE-L on 549 docstrings of files it has not seen: 9.0
+#   for the model, 18.1 for the first sentence, 19.1 for its first 12 words and 16.5 for the
+#   nearest description's summary. After six passes over 5,179 pairs it writes summaries,
+#   but of something else.
 # - **Paper** Rush et al., 2015, https://arxiv.org/abs/1509.00685
 #
 # The one new idea: the answer leaves most of the source out. What is to be kept is nowhere
@@ -374,8 +377,10 @@ for place in range(0, len(held_out), max(1, len(held_out) // 5)):
 assert np.isclose(rouge_l[MODEL].mean(), results[MODEL]["rougeL"].value)
 
 # %% [markdown]
-# In `09_rouge.png` see, on the left, the baselines above and the model below; on the right,
-# how each does as the description grows.
+# In `09_rouge.png` see, on the left, the baselines above and the model below, far behind;
+# on the right, how each does as the description grows. A model that begins from nothing
+# learns from so few pairs how a summary sounds ("Apply a ..", "Return the ..") long before
+# it learns to read what is to be summarised.
 #
 # ### Texts longer than a source
 #

@@ -1,6 +1,7 @@
 """read_tensors: kinds of numbers, shards, and files that are none."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -65,4 +66,12 @@ def test_a_file_that_is_cut_off_is_refused(length, tmp_path):
     path.write_bytes(path.read_bytes()[:length])
 
     with pytest.raises(ValueError, match="must be a whole .safetensors file"):
+        read_tensors(tmp_path)
+
+
+def test_without_safetensors_it_says_what_to_install(tmp_path, monkeypatch):
+    write(tmp_path / "model.safetensors", a=torch.tensor(NUMBERS))
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+
+    with pytest.raises(ImportError, match="need the extra `pretrained`"):
         read_tensors(tmp_path)

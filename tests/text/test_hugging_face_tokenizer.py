@@ -1,5 +1,7 @@
 """HuggingFaceTokenizer: what tokenizers says, arrays, Unicode, its errors."""
 
+import sys
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -97,3 +99,10 @@ def test_errors(tokenizer, tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}", "utf-8")
     with pytest.raises(ValueError, match="must be the content of a tokenizer.json"):
         HuggingFaceTokenizer.load(tmp_path)
+
+
+def test_without_tokenizers_it_says_what_to_install(tokenizer, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+
+    with pytest.raises(ImportError, match="need the extra `pretrained`"):
+        HuggingFaceTokenizer(tokenizer.definition)

@@ -13,10 +13,9 @@ from tests.text.samples import TOKENIZER
 TEXTS = ["area of a square", "", "中文 🙂", b"\xff", "width"]
 
 
-def make_embedder(
-    vocabulary_size=TOKENIZER.vocabulary_size, tokenizer=TOKENIZER, **more
-):
-    model = TransformerEncoder(vocabulary_size, 1, 2, 8, 6, 40)
+def make_embedder(vocabulary_size=None, tokenizer=TOKENIZER, **more):
+    size = vocabulary_size or tokenizer.vocabulary_size
+    model = TransformerEncoder(size, 1, 2, 8, 6, 40)
     random_weights(model, seed=4)
     return TextEmbedder(model, tokenizer, **more)
 

@@ -434,7 +434,8 @@ if not QUICK:
 # model which letter makes which sound, and yet it reads from left to right: both sounds of
 # `x` look at one letter, `F` at `ph`, and the `gh` of `tights` is passed over. The first
 # sound looks at the end, where the encoder has read the whole word. With Luong's attention
-# (`ATTENTION = "luong"`) all sounds looked there, and 67.8 % of the words were wrong.
+# (`ATTENTION = "luong"`, one run) every sound of the words drawn looked there, and 67.8 % of
+# the words were wrong.
 #
 # ## Export and check that it still agrees
 #

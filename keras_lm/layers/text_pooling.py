@@ -41,7 +41,7 @@ class TextPooling(keras.layers.Layer):
         (2, 8)
 
     Source: https://arxiv.org/abs/1908.10084, section 3; https://arxiv.org/abs/1810.04805,
-        section 3.1; https://arxiv.org/abs/1703.03130.
+        section 3; https://arxiv.org/abs/1703.03130.
     """
 
     def __init__(self, kind="mean", **kwargs):

@@ -138,8 +138,8 @@ _BERT_LAYERS = {
     "block_{i}/feed_forward/inner": "encoder.layer.{i}.intermediate.dense",
     "block_{i}/feed_forward/output": "encoder.layer.{i}.output.dense",
     "block_{i}/feed_forward_norm": "encoder.layer.{i}.output.LayerNorm",
-    "pooling/dense": "pooler.dense",
 }
+_WITH_POOLER = {**_BERT_LAYERS, "pooling/dense": "pooler.dense"}
 _DISTILBERT_LAYERS = {
     **_BERT_LAYERS,
     "block_{i}/attention/query": "transformer.layer.{i}.attention.q_lin",
@@ -165,8 +165,8 @@ _GPT2_LAYERS = {
     "final_norm": "ln_f",
 }
 ENCODERS = {
-    "bert": Layout(encoder_arguments, _BERT_LAYERS, "bert."),
-    "roberta": Layout(encoder_arguments, _BERT_LAYERS, "roberta.", skips_places=True),
+    "bert": Layout(encoder_arguments, _WITH_POOLER, "bert."),
+    "roberta": Layout(encoder_arguments, _WITH_POOLER, "roberta.", skips_places=True),
     "electra": Layout(encoder_arguments, _BERT_LAYERS, "electra."),
     "distilbert": Layout(distilbert_arguments, _DISTILBERT_LAYERS, "distilbert."),
 }

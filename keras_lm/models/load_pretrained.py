@@ -67,8 +67,8 @@ def load_pretrained(model_class, layouts: dict, path, arguments: dict):
     Raises:
         ImportError: safetensors is not installed (the extra `pretrained`).
         OSError: a file is missing or cannot be read.
-        ValueError: the files are of an unknown kind, or a weight is missing or has
-            another shape.
+        ValueError: the files are of an unknown kind, `config.json` leaves something
+            out, or a weight is missing or has another shape.
     """
     config = read_config(path)
     kind = config.get("model_type")
@@ -79,7 +79,14 @@ def load_pretrained(model_class, layouts: dict, path, arguments: dict):
         )
     layout = layouts[kind]
     tensors = read_tensors(path)
-    model = model_class(**{**layout.arguments(config, tensors), **arguments})
+    try:
+        theirs = layout.arguments(config, tensors)
+    except KeyError as error:
+        raise ValueError(
+            f"{Path(path) / 'config.json'} of a {kind} must say {error}. "
+            f"Received: {sorted(config)}"
+        ) from error
+    model = model_class(**{**theirs, **arguments})
     # All are found before the first is given.
     found = [weight_of(layout, tensors, weight) for weight in model.weights]
     model.set_weights(found)

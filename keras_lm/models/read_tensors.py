@@ -52,11 +52,16 @@ def _files(directory):
             f"{directory} must hold {ONE} (pickled weights are not read: they may run "
             f"code). Received: {found}"
         )
-    names = json.loads((directory / INDEX).read_text("utf-8"))["weight_map"]
-    files = sorted(set(names.values()))
-    if any(Path(file).name != file for file in files):
+    text = (directory / INDEX).read_text("utf-8")
+    try:
+        files = sorted(set(json.loads(text)["weight_map"].values()))
+        beside = bool(files) and all(Path(file).name == file for file in files)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        beside = False
+    if not beside:
         raise ValueError(
-            f"{directory / INDEX} must name files beside it. Received: {files}"
+            f"{directory / INDEX} must name files beside it, in its weight_map. "
+            f"Received: {text[:200]!r}"
         )
     return [directory / file for file in files]
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_lm.layers.arguments import check_sizes, seed_of
+from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.layouts import ENCODERS
@@ -114,8 +114,11 @@ class TransformerEncoder(keras.Model):
             max_sequence_length=max_sequence_length,
             embedding_dim=embedding_dim,
         )
-        if num_segments:
-            check_sizes(num_segments=num_segments)
+        if num_segments < 0:
+            raise ValueError(
+                "`num_segments` must be at least 0. "
+                f"Received: num_segments={num_segments}"
+            )
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers

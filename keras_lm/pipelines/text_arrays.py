@@ -36,7 +36,7 @@ def text_arrays(
     if not isinstance(tokenizer, HuggingFaceTokenizer):
         rows = [[*row, tokenizer.separator_id] for row in rows]
     if truncate:  # the last token is a special one
-        rows = [[*row[:-1][: max_length - 1], row[-1]] for row in rows]
+        rows = [[*row[:-1][: max_length - 1], *row[-1:]] for row in rows]
     lengths = np.array([len(row) for row in rows], "int64")
     if lengths.max(initial=0) > max_length:
         place = int(lengths.argmax())

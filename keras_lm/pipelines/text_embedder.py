@@ -127,12 +127,12 @@ class TextEmbedder:
         num_rows = len(arrays["token_ids"])
         more = (1 << (num_rows - 1).bit_length()) - num_rows  # so few sizes compile
         padded = {name: np.pad(a, [(0, more), (0, 0)]) for name, a in arrays.items()}
-        return np.asarray(self._pooler.predict_on_batch(padded))[:num_rows]
+        return np.asarray(self._with_pooling().predict_on_batch(padded))[:num_rows]
 
-    @property
-    def _pooler(self):
-        """The encoder with its pooling, compiled once for each size of a batch."""
-        if getattr(self, "_pooler_of", None) is not self.model:
+    def _with_pooling(self):
+        """The encoder and its pooling as one model, made once for an encoder."""
+        encoder, pooler = getattr(self, "_made", (None, None))
+        if encoder is not self.model:
             kinds = {"token_ids": "int32", "padding_mask": "bool"}
             inputs = {
                 name: keras.Input((None,), dtype=kind, name=name)
@@ -140,8 +140,9 @@ class TextEmbedder:
             }
             hidden = self.model(**inputs)
             pooled = self.model.pool(hidden, inputs["padding_mask"])
-            self._pooler_of, self._model = self.model, keras.Model(inputs, pooled)
-        return self._model
+            pooler = keras.Model(inputs, pooled)
+            self._made = (self.model, pooler)
+        return pooler
 
 
 def _widened(array, width):

@@ -12,8 +12,9 @@ class HuggingFaceTokenizer:
     """Text to the token ids that a pretrained encoder was trained on.
 
     It is the `tokenizers` package with the `tokenizer.json` that lies beside the
-    weights: special tokens, truncation and segments are those of the model. Lower-case
-    models forget capitals and accents, so `decode` gives no text back as it was.
+    weights: special tokens and segments are those of the model; what the file says of
+    padding and of cutting long texts is left to the calls. Lower-case models forget
+    capitals and accents, so `decode` gives no text back as it was.
 
     `vocabulary_size`, `padding_id` and `mask_id` are attributes, the last two `None`
     where the model has none.

@@ -94,6 +94,27 @@ def test_a_weight_of_another_shape_is_named(copy):
         TransformerEncoder.from_pretrained(copy(change))
 
 
+def test_a_setting_that_is_left_out_is_named(copy, tmp_path):
+    path = copy(lambda tensors: tensors)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    del config["vocab_size"]
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+
+    with pytest.raises(ValueError, match="of a bert must say 'vocab_size'"):
+        TransformerEncoder.from_pretrained(path)
+
+
+def test_a_pooling_that_the_family_has_not_starts_afresh(tmp_path):
+    write("distilbert", tmp_path)
+
+    mean = TransformerEncoder.from_pretrained(tmp_path)
+    first = TransformerEncoder.from_pretrained(tmp_path, pooling="first")
+
+    assert mean.pooling == "mean"
+    assert_close(first(TOKEN_IDS), mean(TOKEN_IDS), tolerance=0)
+    assert tuple(first.pool(first(TOKEN_IDS)).shape) == (1, 18)
+
+
 def test_files_of_another_kind_are_refused(directory, tmp_path):
     with pytest.raises(ValueError, match="must be one of .'gpt2'. for a Transformer"):
         TransformerDecoder.from_pretrained(directory)

@@ -42,9 +42,18 @@ def test_shards_are_put_together(tmp_path):
     np.testing.assert_array_equal(tensors["b"] - tensors["a"], np.ones((2, 3)))
 
 
-def test_an_index_that_points_elsewhere_is_refused(tmp_path):
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": "../a.safetensors"}}), "utf-8")
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"weight_map": {"a": "../a.safetensors"}}',
+        "{}",
+        "[]",
+        '{"weight_map": {}}',
+        "{",
+    ],
+)
+def test_an_index_that_names_no_file_beside_it_is_refused(content, tmp_path):
+    (tmp_path / "model.safetensors.index.json").write_text(content, "utf-8")
 
     with pytest.raises(ValueError, match="must name files beside it"):
         read_tensors(tmp_path)

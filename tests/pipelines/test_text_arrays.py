@@ -47,4 +47,5 @@ def test_a_long_text_is_refused_or_loses_its_end():
 
 
 def test_no_text_is_no_row():
-    assert text_arrays(TOKENIZER, [], 9)["token_ids"].shape == (0, 1)
+    for truncate in (False, True):
+        assert text_arrays(TOKENIZER, [], 9, truncate)["token_ids"].shape == (0, 1)

@@ -129,10 +129,10 @@ class TextEmbedder:
         padded = {name: np.pad(a, [(0, more), (0, 0)]) for name, a in arrays.items()}
         return np.asarray(self._with_pooling().predict_on_batch(padded))[:num_rows]
 
-    def _with_pooling(self):
+    def _with_pooling(self) -> keras.Model:
         """The encoder and its pooling as one model, made once for an encoder."""
-        encoder, pooler = getattr(self, "_made", (None, None))
-        if encoder is not self.model:
+        made = getattr(self, "_made", None)
+        if made is None or made[0] is not self.model:
             kinds = {"token_ids": "int32", "padding_mask": "bool"}
             inputs = {
                 name: keras.Input((None,), dtype=kind, name=name)
@@ -140,9 +140,8 @@ class TextEmbedder:
             }
             hidden = self.model(**inputs)
             pooled = self.model.pool(hidden, inputs["padding_mask"])
-            pooler = keras.Model(inputs, pooled)
-            self._made = (self.model, pooler)
-        return pooler
+            made = self._made = (self.model, keras.Model(inputs, pooled))
+        return made[1]
 
 
 def _widened(array, width):

@@ -4,6 +4,9 @@ import gc
 import os
 import pathlib
 import random
+import shutil
+import sys
+import tempfile
 
 # Before anything imports Keras.
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -13,12 +16,27 @@ import hypothesis
 import pytest
 
 import keras_lm
+from tests import warm_python
 
 # The same examples in every run: no test depends on luck.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
 MOST_MAPS = 30_000
+
+
+def pytest_configure(config):
+    """Processes that import TensorFlow start warm, see `tests/warm_python.py`."""
+    if sys.platform != "linux":
+        return
+    folder, python = pathlib.Path(tempfile.mkdtemp()), sys.executable
+    warm_python.install(folder)
+
+    def undo():
+        sys.executable = python
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(undo)
 
 
 def pytest_report_header():

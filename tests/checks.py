@@ -7,6 +7,7 @@ import weakref
 import hypothesis
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_lm.layers import advance_clock, start_clock
@@ -17,6 +18,29 @@ JIT = keras.backend.backend() != "torch"
 MIXED = {"mixed_float16": 5e-3, "mixed_bfloat16": 4e-2}
 # Calls that JAX has compiled, by layer.
 _COMPILED = weakref.WeakKeyDictionary()
+
+
+def variants(settings, everywhere):
+    """Parameters of a check that takes seconds: one setting on each backend.
+
+    `make test` sees the others on one backend, `make test-slow` on all three.
+
+    Args:
+        settings: dictionary by name.
+        everywhere: str, the name of the setting that asks most of a backend.
+
+    Returns:
+        list for `pytest.mark.parametrize`.
+    """
+    assert everywhere in settings
+    return [
+        pytest.param(
+            setting,
+            id=name,
+            marks=() if name == everywhere else pytest.mark.slow_elsewhere,
+        )
+        for name, setting in settings.items()
+    ]
 
 
 def assert_close(actual, expected, tolerance=1e-5):

@@ -34,6 +34,7 @@ def every_kind():
     return pipeline_with(*ATTENTIONS)
 
 
+@pytest.mark.slow_elsewhere
 def test_prompts_are_long_and_of_many_lengths(every_kind, tmp_path):
     expected = reference(every_kind, tmp_path)
 

@@ -207,6 +207,7 @@ def test_a_quantised_file_is_smaller_and_close(translator, translator_litert, tm
 # ------------------------------------------------------------------------ reference
 
 
+@pytest.mark.slow_elsewhere
 def test_the_reference_is_what_the_pipeline_says(translator, tmp_path):
     found = reference(translator, tmp_path)
 

@@ -19,6 +19,7 @@ from tests.checks import (
     compiled,
     gradients,
     padding,
+    variants,
 )
 
 rng = np.random.default_rng(seed=0)
@@ -30,7 +31,7 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("arguments", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("arguments", variants(SETTINGS, "pair"))
 def test_attention_contract(arguments):
     check_attention(BayesianAttention, **arguments)
 

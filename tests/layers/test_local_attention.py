@@ -7,7 +7,14 @@ from keras import ops
 from keras_lm import backend
 from keras_lm.layers import LocalAttention, MultiHeadAttention
 from keras_lm.layers.clock import advance_clock, start_clock
-from tests.checks import assert_close, check_attention, compiled, gradients, padding
+from tests.checks import (
+    assert_close,
+    check_attention,
+    compiled,
+    gradients,
+    padding,
+    variants,
+)
 
 rng = np.random.default_rng(seed=0)
 
@@ -32,15 +39,15 @@ def pair_of_layers(window, num_global, **arguments):
     return local, full
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"num_heads": 3, "key_dim": 4, "window": 3},
-        {"num_heads": 4, "key_dim": 2, "window": 2, "num_global_tokens": 2}
-        | {"num_key_value_heads": 2, "rotary_wavelength": 100.0, "dropout": 0.3},
-    ],
-    ids=["plain", "global, grouped, rotary"],
-)
+CONTRACTS = {
+    "plain": {"num_heads": 3, "key_dim": 4, "window": 3},
+    "global, grouped, rotary": {"num_heads": 4, "key_dim": 2, "window": 2}
+    | {"num_global_tokens": 2, "num_key_value_heads": 2}
+    | {"rotary_wavelength": 100.0, "dropout": 0.3},
+}
+
+
+@pytest.mark.parametrize("arguments", variants(CONTRACTS, "global, grouped, rotary"))
 def test_attention_contract(arguments):
     check_attention(LocalAttention, **arguments)
 

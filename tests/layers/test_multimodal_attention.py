@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_lm.layers import MultimodalAttention
 from tests import reference
-from tests.checks import assert_close, check_layer, examples, outputs_of
+from tests.checks import assert_close, check_layer, examples, outputs_of, variants
 
 rng = np.random.default_rng(seed=0)
 STREAMS = {
@@ -44,11 +44,13 @@ def assert_same(fused, expected, tolerance=1e-6):
         assert_close(fused[name], expected[name], tolerance)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"fusion": "bottleneck", "causal_modalities": ["text"]}, {"fusion": "cross"}],
-    ids=["bottleneck", "cross"],
-)
+CONTRACTS = {
+    "bottleneck": {"fusion": "bottleneck", "causal_modalities": ["text"]},
+    "cross": {"fusion": "cross"},
+}
+
+
+@pytest.mark.parametrize("changes", variants(CONTRACTS, "bottleneck"))
 def test_layer_contract(changes):
     # Key biases shift all scores of a query alike.
     check_layer(

@@ -11,22 +11,27 @@ from keras_lm.generation import generate
 from keras_lm.layers import RegionalAttention
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.masks import Visibility
-from tests.checks import assert_close, check_attention, check_decoder, compiled
+from tests.checks import (
+    assert_close,
+    check_attention,
+    check_decoder,
+    compiled,
+    variants,
+)
 from tests.reference import regional_attention
 
 rng = np.random.default_rng(seed=0)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"num_heads": 3, "key_dim": 5, "region_size": 2},
-        {"num_heads": 4, "key_dim": 2, "region_size": 3, "neighbors": 0}
-        | {"num_key_value_heads": 2, "rotary_wavelength": 100.0, "dropout": 0.3}
-        | {"value_dim": 5},
-    ],
-    ids=["plain", "grouped, rotary, dropout"],
-)
+CONTRACTS = {
+    "plain": {"num_heads": 3, "key_dim": 5, "region_size": 2},
+    "grouped, rotary, dropout": {"num_heads": 4, "key_dim": 2, "region_size": 3}
+    | {"neighbors": 0, "num_key_value_heads": 2, "rotary_wavelength": 100.0}
+    | {"dropout": 0.3, "value_dim": 5},
+}
+
+
+@pytest.mark.parametrize("arguments", variants(CONTRACTS, "grouped, rotary, dropout"))
 def test_attention_contract(arguments):
     check_attention(RegionalAttention, **arguments)
 

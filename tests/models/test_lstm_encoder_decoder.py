@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_lm.generation import beam_search
 from keras_lm.models import LSTMEncoderDecoder
-from tests.checks import assert_close, check_model, outputs_of
+from tests.checks import assert_close, check_model, outputs_of, variants
 from tests.encoder_decoders import (
     ARRAYS,
     NEXT_IDS,
@@ -34,7 +34,9 @@ KINDS = {
     "luong": {"attention": "luong", "input_feeding": False, "bidirectional": False},
     "none": {"attention": None, "source_vocabulary_size": 17},
 }
-kinds = pytest.mark.parametrize("kind", KINDS)
+kinds = pytest.mark.parametrize(
+    "kind", variants({name: name for name in KINDS}, "bahdanau")
+)
 
 
 def make_model(**changes):
@@ -54,7 +56,14 @@ def test_encoder_decoder_contract(kind):
     check_encoder_decoder(model, attends=kind != "none")
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("bahdanau", 6), ("fed", 3), ("none", 3)])
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        ("bahdanau", 6),
+        pytest.param("fed", 3, marks=pytest.mark.slow_elsewhere),
+        pytest.param("none", 3, marks=pytest.mark.slow_elsewhere),
+    ],
+)
 def test_beam_search(kind, seed):  # seeds whose answers differ from source to source
     model = make_model(**{**KINDS[kind], "tie_embeddings": False})
     random_weights(model, seed)

@@ -51,7 +51,13 @@ def logits_of(model, inputs, **options):
     return outputs_of(compiled(model, **options)(inputs))[0]
 
 
-@pytest.mark.parametrize(("fusion", "num_layers"), [("bottleneck", 2), ("cross", 1)])
+@pytest.mark.parametrize(
+    ("fusion", "num_layers"),
+    [
+        pytest.param("bottleneck", 2, marks=pytest.mark.slow_elsewhere),
+        ("cross", 1),
+    ],
+)
 def test_configuration_and_file_give_the_same_logits(fusion, num_layers):
     model = make_model(fusion=fusion, num_layers=num_layers)
     expected = logits_of(model, INPUTS)

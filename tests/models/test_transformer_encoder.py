@@ -24,7 +24,10 @@ BERT = {"num_segments": 2, "embedding_dim": 8, "normalize_first": False}
 VARIANTS = [
     pytest.param(BERT, {"segment_ids": SEGMENT_IDS}, id="bert"),
     pytest.param(
-        {"positions": "rotary", "gated": True, "activation": "silu"}, {}, id="rotary"
+        {"positions": "rotary", "gated": True, "activation": "silu"},
+        {},
+        id="rotary",
+        marks=pytest.mark.slow_elsewhere,
     ),
     pytest.param(
         {"positions": "sinusoidal"},

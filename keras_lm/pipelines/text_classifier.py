@@ -114,13 +114,11 @@ class TextClassifier:
             raise ValueError(
                 f"`threshold` must be from 0 to 1. Received: threshold={threshold}"
             )
+        shares = self.probabilities(texts)
+        order = np.argsort(-shares, axis=-1, kind="stable")
         return [
-            [
-                self.labels[i]
-                for i in np.argsort(-row, kind="stable")
-                if row[i] >= threshold
-            ]
-            for row in self.probabilities(texts)
+            [self.labels[place] for place in places if row[place] >= threshold]
+            for row, places in zip(shares, order, strict=True)
         ]
 
     def probabilities(self, texts: Sequence) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""SequenceClassifier: its contract, a case by hand, padding, pairs, learning, errors."""
+"""SequenceClassifier: its contract, a case by hand, padding, pairs, errors."""
 
 import keras
 import numpy as np

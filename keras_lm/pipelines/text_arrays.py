@@ -17,8 +17,7 @@ def text_arrays(
 ) -> dict[str, np.ndarray]:
     """Token ids of texts or pairs, padded at the end to the longest.
 
-    What a text and a pair consist of, special tokens included, says
-    `text.encode_texts`.
+    What a text and a pair consist of, special tokens included, `encode_texts` says.
 
     Shapes: `B` texts, `T` tokens of the longest.
 

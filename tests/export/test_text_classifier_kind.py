@@ -9,10 +9,12 @@ import pytest
 
 from keras_lm import models, pipelines, text
 from keras_lm.export import ExportError, export_litert, export_saved_model
+from keras_lm.export.hand_over import in_float32
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.text_classifier_kind import litert_signatures, reference, refuse
-from tests.checks import assert_close
+from tests.checks import assert_close, with_dtype
 from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
 
@@ -93,6 +95,32 @@ def test_names_and_tokenizer_lie_beside(litert):
     assert (about["pairs"], about["segment_ids"]) == (True, True)
     assert (about["max_length"], about["multi_label"]) == (47, False)
     assert about["tokenizer"]["kind"] == "sentencepiece"
+
+
+def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(litert):
+    blocked = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
+    pairs = [("中文 ▁ = 👩‍👧", "Returns the"), ("", "def main")]
+    classifier = make_text_classifier(pairs=True)
+
+    lines = run_script("classify_text_litert.py", blocked, litert.path, sum(pairs, ()))
+
+    shares = classifier.probabilities(pairs).max(axis=1)
+    for line, label, share in zip(lines, classifier(pairs), shares, strict=True):
+        assert line.split(" ", 1)[1] == label
+        assert float(line.split()[0]) == pytest.approx(share, abs=1e-3)
+
+
+def test_in_half_precision_it_is_handed_over_in_float32():
+    classifier = make_text_classifier()
+    half = with_dtype(classifier.model.get_config(), "mixed_bfloat16")
+    model = models.SequenceClassifier.from_config(half)
+    model.set_weights(classifier.model.get_weights())
+    half = pipelines.TextClassifier(model, classifier.tokenizer, LABELS)
+
+    whole = in_float32(half)
+
+    assert np.abs(half.logits(PROMPTS) - classifier.logits(PROMPTS)).max() > 1e-4
+    assert_close(whole.logits(PROMPTS), classifier.logits(PROMPTS))
 
 
 def test_the_file_of_one_text_takes_no_segments():

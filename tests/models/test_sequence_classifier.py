@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_lm.layers import LSTMEncoder, TextPooling
 from keras_lm.models import SequenceClassifier, TransformerEncoder
 from tests.checks import JIT, assert_close, check_layer, compiled, outputs_of, padding
 
@@ -99,6 +100,49 @@ def test_it_learns(multi_label):
     found = logits_of(model, {"token_ids": token_ids})
     right = (found > 0) == has if multi_label else found.argmax(axis=1) == targets
     assert right.mean() > 0.95
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class RecurrentEncoder(keras.Model):
+    """An LSTM with all that the head asks of an encoder."""
+
+    def __init__(self, vocabulary_size, hidden_dim, max_sequence_length, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+        self.max_sequence_length = max_sequence_length
+        self.num_segments = 0
+        self.embedding = keras.layers.Embedding(vocabulary_size, 5)
+        self.lstm = LSTMEncoder(hidden_dim // 2)
+        self.pool = TextPooling("attention")
+        self.build((None, None))
+
+    def build(self, token_ids_shape):
+        self.embedding.build(token_ids_shape)
+        self.lstm.build((None, None, 5))
+        self.pool.build((None, None, self.hidden_dim))
+        self.built = True
+
+    def call(self, token_ids, padding_mask=None, training=None):
+        states, _ = self.lstm(self.embedding(token_ids), padding_mask=padding_mask)
+        return states
+
+    def get_config(self):
+        names = ("vocabulary_size", "hidden_dim", "max_sequence_length")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@pytest.mark.once
+def test_the_encoder_may_be_an_lstm():
+    model = SequenceClassifier(RecurrentEncoder(13, 6, 19), 4)
+    others = np.where(REAL, TOKEN_IDS, (TOKEN_IDS + 5) % 13)
+    logits = logits_of(model, {"token_ids": TOKEN_IDS, "padding_mask": REAL})
+
+    copy = SequenceClassifier.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+
+    assert logits.shape == (2, 4)
+    assert_close(copy({"token_ids": others, "padding_mask": REAL}), logits)
 
 
 def test_dropout_is_for_training_only():

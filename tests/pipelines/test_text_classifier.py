@@ -9,6 +9,7 @@ from keras_lm.pipelines import TextClassifier, load
 from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import assert_close
 from tests.fakes import random_weights
+from tests.pipelines.test_load import with_config
 from tests.text.samples import TOKENIZER, word_tokenizer
 
 LABELS = ["good", "坏", "🙂"]
@@ -163,6 +164,19 @@ def test_what_does_not_fit_is_refused(classifier, of_pairs):
     for threshold in (-0.1, 1.1):
         with pytest.raises(ValueError, match="`threshold` must be from 0 to 1"):
             classifier.labels_above(TEXTS, threshold)
+
+
+@pytest.mark.once
+def test_code_in_place_of_the_encoder_is_refused_and_not_run(classifier, tmp_path):
+    classifier.save(tmp_path / "c")
+    popen = {"module": "subprocess", "class_name": "Popen", "registered_name": "Popen"}
+    popen["config"] = {"args": ["touch", str(tmp_path / "ran")]}
+    path = tmp_path / "c" / "model.keras"
+    with_config(path, lambda config: config["config"].update(encoder=popen))
+
+    with pytest.raises(ValueError, match="must be a whole model of keras_lm"):
+        load(tmp_path / "c")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.once

@@ -88,7 +88,9 @@ def test_orders_come_from_the_seed():
 
 @pytest.mark.once
 def test_pairs_have_segments():
-    ((inputs, *_),) = batches_of(dataset_of([("ÿ", "é"), ("", "")], NAMES[:2], pairs=1))
+    ((inputs, *_),) = batches_of(
+        dataset_of([("ÿ", "é"), ("", "")], NAMES[:2], pairs=True)
+    )
     order = np.argsort(inputs["padding_mask"].sum(axis=1))
 
     e = TOKENIZER.encode("é")
@@ -134,6 +136,7 @@ def test_classes_may_weigh(class_weights, expected):
         assert weight == pytest.approx(expected[NAMES[target]])
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_and_evaluate_take_it():
     keras.utils.set_random_seed(1)
     encoder = TransformerEncoder(TOKENIZER.vocabulary_size, 1, 2, 8, 6, 40)

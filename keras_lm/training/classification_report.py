@@ -118,8 +118,8 @@ def classification_report(
         ),
         confusion=metrics.confusion_matrix(truth, answer, labels=every),
         by_label={
-            name: LabelScore(*map(float, one[:3]), int(one[3]))
-            for name, one in zip(names, zip(*scores, strict=True), strict=True)
+            name: LabelScore(float(right), float(found), float(both), int(count))
+            for name, right, found, both, count in zip(names, *scores, strict=True)
         },
     )
 

@@ -18,7 +18,8 @@ not even TensorFlow. `JOB.json` names the exports and what the model answered:
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
 `named` (labels), `equal` (one bool a text), `agrees`, `greedy_agreement`,
 `largest_difference` (of a score; for LiteRT of a logit or probability), `furthest` (the
-text that has it), `finite`, `spread` and `size_bytes`.
+text that has it), `finite`, `size_bytes` and, for LiteRT, `spread` (of the model's
+logits of a text; where there is one class, of all texts).
 """
 
 import json
@@ -94,7 +95,7 @@ def check_litert(path, job):
     named = [job["labels"][row[:count].argmax()] for row in numbers]
     return {
         **_compare(named, numbers, both, job),
-        "spread": float(logits.std(axis=-1).mean()),
+        "spread": float(logits.std(axis=-1 if count > 1 else None).mean()),
         "size_bytes": _size_bytes(Path(path)),
     }
 

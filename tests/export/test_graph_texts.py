@@ -65,7 +65,7 @@ def test_the_arrays_are_those_of_python(kind, pairs, most, truncate):
     for name, array in expected.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array), name
-    assert found["token_ids"].shape[1] == min(most, found["token_ids"].shape[1])
+    assert found["token_ids"].shape[1] <= most
     assert of_graph(*[[] for _ in sides])["token_ids"].shape == (0, 1)
 
 

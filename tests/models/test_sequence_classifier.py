@@ -157,11 +157,13 @@ def test_dropout_is_for_training_only():
 
 @pytest.mark.once
 def test_how_the_encoder_was_trained_is_no_setting():
-    model = make_model()
+    model = make_model(dropout=0.25)
     plain = model.get_config()
     model.encoder.compile("sgd", "mse")
 
     assert model.get_config() == plain
+    copy = SequenceClassifier.from_config(plain)
+    assert (copy.dropout, copy.seed, copy.dropout_layer.rate) == (0.25, 1, 0.25)
 
 
 # ----------------------------------------------------------------------- errors

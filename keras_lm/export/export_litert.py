@@ -38,7 +38,9 @@ def export_litert(
     `classify`, which takes each stream by its name (a text as token ids) and
     `<name>_present` `[1]`, and gives `logits` `[1, num_classes]`; a `TextEmbedder`
     `embed`, which takes `token_ids` and `padding_mask` `[1, n]` and gives `vector`
-    `[1, D]`.
+    `[1, D]`; a `TextClassifier` `classify`, which takes the same, and `segment_ids`
+    where an encoder of pairs knows them, and gives `logits` and `probabilities`
+    `[1, num_classes]`.
 
     Args:
         pipeline: one of `pipelines`.

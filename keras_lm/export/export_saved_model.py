@@ -36,6 +36,11 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
         serving_default   text (B,) -> vector (B, D), of length 1
 
+    of a `TextClassifier`:
+
+        serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), scores
+                          (B, num_classes), probabilities
+
     and of a `StreamClassifier`:
 
         serving_default   each stream by its name: an image or a sound as float32, a

@@ -23,6 +23,7 @@ from types import ModuleType
 
 from keras_lm.pipelines import (
     StreamClassifier,
+    TextClassifier,
     TextEmbedder,
     TextGenerator,
     TextToText,
@@ -32,6 +33,7 @@ KINDS = {
     TextGenerator: "text_generator_kind",
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
+    TextClassifier: "text_classifier_kind",
     StreamClassifier: "stream_classifier_kind",
 }
 

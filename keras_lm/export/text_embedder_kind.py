@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
+from keras_lm.export.graph_texts import (
+    describe_tokenizer,
+    graph_arrays,
+    graph_tokenizer,
+)
 from keras_lm.export.reference import PROBES
 from keras_lm.pipelines.text_arrays import text_arrays
-from keras_lm.text import HuggingFaceTokenizer, unicode
 
 CHECKER = Path(__file__).with_name("check_text_embedder.py")
 # Of a number of a vector of length 1; rounding stays a hundred times below.
@@ -83,15 +87,11 @@ def saved_model_signatures(pipeline):
     """
     import tensorflow as tf
 
-    tokenizer = _graph_tokenizer(pipeline.tokenizer)
+    tokenizer = graph_tokenizer(pipeline.tokenizer)
 
     def serve(text):
-        token_ids = _encode(tokenizer, pipeline, text)
-        lengths = tf.cast(token_ids.row_lengths(), tf.int32)
-        # At least 1, also for a batch of no text.
-        width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
-        rows = token_ids.to_tensor(0, shape=tf.stack([-1, width]))
-        return {"vector": _embed(pipeline, rows, tf.sequence_mask(lengths, width))}
+        arrays = graph_arrays(tokenizer, pipeline, text)
+        return {"vector": _embed(pipeline, **arrays)}
 
     spec = tf.TensorSpec([None], tf.string, name="text")
     function = tf.function(serve, autograph=False).get_concrete_function(spec)
@@ -129,19 +129,12 @@ def litert_description(pipeline) -> dict:
     Returns:
         dict of plain Python.
     """
-    tokenizer = {"kind": "tokenizers"}
-    if not isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
-        tokenizer = {
-            "kind": "sentencepiece",
-            "separator_id": pipeline.tokenizer.separator_id,  # behind each text
-            "escapes": unicode.ESCAPES,  # done in this order before encoding
-        }
     return {
         "signatures": ["embed"],
         "max_length": pipeline.max_length,  # tokens of a text, special ones included
         "truncate": pipeline.truncate,
         "vector": {"shape": [1, pipeline.model.hidden_dim], "dtype": "float32"},
-        "tokenizer": tokenizer,
+        "tokenizer": describe_tokenizer(pipeline.tokenizer),
     }
 
 
@@ -152,36 +145,6 @@ def _bytes(text):
 def _fits(pipeline, text):
     arrays = text_arrays(pipeline.tokenizer, [_bytes(text)], 1 << 30)
     return arrays["token_ids"].shape[1] <= pipeline.max_length
-
-
-def _graph_tokenizer(tokenizer):
-    from keras_lm.text import GraphTokenizer, GraphWordPiece
-
-    if not isinstance(tokenizer, HuggingFaceTokenizer):
-        return GraphTokenizer(tokenizer)
-    try:
-        return GraphWordPiece(tokenizer)
-    except ValueError as error:
-        raise ExportError(str(error)) from error
-
-
-def _encode(tokenizer, pipeline, text):
-    """Ragged token ids `(B, None)`, special ones included, none too long."""
-    import tensorflow as tf
-
-    token_ids = tokenizer.encode(text)
-    most = pipeline.max_length
-    if not isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
-        last = tf.fill([token_ids.nrows(), 1], pipeline.tokenizer.separator_id)
-        token_ids = tf.concat([token_ids, last], axis=1)
-    if pipeline.truncate:  # the last token is a special one
-        others = token_ids[:, :-1]
-        return tf.concat([others[:, : most - 1], token_ids[:, -1:]], axis=1)
-    lengths = token_ids.row_lengths()
-    message = f"A text must have at most {most} tokens. Received: tokens"
-    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
-    with tf.control_dependencies([fits]):
-        return tf.identity(token_ids)
 
 
 def _embed(pipeline, token_ids, padding_mask):

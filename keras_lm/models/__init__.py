@@ -1,9 +1,10 @@
-"""Language models and a multimodal one, one a file, all with the same inner order."""
+"""Language models, and classifiers, one a file, all with the same inner order."""
 
 from keras_lm.models.encoder_decoder import EncoderDecoder
 from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
+from keras_lm.models.sequence_classifier import SequenceClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
 from keras_lm.models.transformer_encoder import TransformerEncoder
 from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecoder
@@ -13,6 +14,7 @@ __all__ = [
     "LSTMEncoderDecoder",
     "LSTMLanguageModel",
     "MultimodalClassifier",
+    "SequenceClassifier",
     "TransformerDecoder",
     "TransformerEncoder",
     "TransformerEncoderDecoder",

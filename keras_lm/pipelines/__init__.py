@@ -2,8 +2,16 @@
 
 from keras_lm.pipelines.load import load
 from keras_lm.pipelines.stream_classifier import StreamClassifier
+from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_to_text import TextToText
 
-__all__ = ["StreamClassifier", "TextEmbedder", "TextGenerator", "TextToText", "load"]
+__all__ = [
+    "StreamClassifier",
+    "TextClassifier",
+    "TextEmbedder",
+    "TextGenerator",
+    "TextToText",
+    "load",
+]

@@ -7,6 +7,7 @@ import keras
 
 from keras_lm.pipelines.save_pipeline import tokenizer_names
 from keras_lm.pipelines.stream_classifier import StreamClassifier
+from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_to_text import TextToText
@@ -15,6 +16,7 @@ from keras_lm.text import HuggingFaceTokenizer, SentencePieceTokenizer
 # By the names that `save` writes.
 PIPELINES = {
     "StreamClassifier": StreamClassifier,
+    "TextClassifier": TextClassifier,
     "TextEmbedder": TextEmbedder,
     "TextGenerator": TextGenerator,
     "TextToText": TextToText,
@@ -31,8 +33,8 @@ def load(directory):
         directory: str or path.
 
     Returns:
-        The pipeline: a `TextGenerator`, a `TextToText`, a `TextEmbedder` or a
-        `StreamClassifier`.
+        The pipeline: a `TextGenerator`, a `TextToText`, a `TextClassifier`, a
+        `TextEmbedder` or a `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from keras_lm.pipelines.check_labels import check_labels
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.stream_arrays import stream_arrays
 
@@ -43,18 +44,7 @@ class StreamClassifier:
     """
 
     def __init__(self, model, labels: Sequence[str], tokenizer=None):
-        if isinstance(labels, str) or not all(isinstance(one, str) for one in labels):
-            raise TypeError(
-                f"`labels` must be a list of strings. Received: labels={labels!r}"
-            )
-        if len(labels) != model.num_classes:
-            raise ValueError(
-                f"There must be a label for each of the model's {model.num_classes} "
-                f"classes. Received: {len(labels)} labels"
-            )
-        if len(set(labels)) < len(labels):
-            twice = sorted({one for one in labels if list(labels).count(one) > 1})
-            raise ValueError(f"No two labels may be alike. Received: {twice} twice")
+        check_labels(labels, model.num_classes)
         if tokenizer is not None:
             _check_vocabularies(model, tokenizer)
         self.model = model

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.check_encoder import check_encoder
+from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.text_arrays import text_arrays
-
-_ROWS_AT_ONCE = 32
 
 
 class TextEmbedder:
@@ -47,21 +46,9 @@ class TextEmbedder:
     def __init__(
         self, model, tokenizer, max_length: int | None = None, truncate: bool = False
     ):
-        if tokenizer.vocabulary_size != model.vocabulary_size:
-            raise ValueError(
-                "Model and tokenizer must have vocabularies of one size. Received: "
-                f"{model.vocabulary_size} and {tokenizer.vocabulary_size}"
-            )
-        most = model.max_sequence_length
-        max_length = most if max_length is None else max_length
-        if not 2 <= max_length <= most:
-            raise ValueError(
-                f"`max_length` must be from 2 to the model's max_sequence_length={most}"
-                f". Received: max_length={max_length}"
-            )
+        self.max_length = check_encoder(model, tokenizer, max_length)
         self.model = model
         self.tokenizer = tokenizer
-        self.max_length = max_length
         self.truncate = truncate
 
     def __call__(self, texts: Sequence) -> np.ndarray:
@@ -79,17 +66,9 @@ class TextEmbedder:
         """
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-        texts = list(texts)
         arrays = text_arrays(self.tokenizer, texts, self.max_length, self.truncate)
-        lengths = arrays["padding_mask"].sum(axis=1)
-        vectors = np.zeros((len(texts), self.model.hidden_dim), "float32")
-        order = np.argsort(lengths, kind="stable")
-        for start in range(0, len(texts), _ROWS_AT_ONCE):
-            rows = order[start : start + _ROWS_AT_ONCE]
-            width = min(bucket(int(lengths[rows[-1]])), self.model.max_sequence_length)
-            vectors[rows] = self._pooled(
-                {name: _widened(array[rows], width) for name, array in arrays.items()}
-            )
+        width, most = self.model.hidden_dim, self.model.max_sequence_length
+        vectors = predict_texts(self._with_pooling(), arrays, width, most)
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1)[:, None], 1e-12)
 
     def similarity(self, texts: Sequence, others: Sequence) -> np.ndarray:
@@ -122,13 +101,6 @@ class TextEmbedder:
         settings = {"max_length": self.max_length, "truncate": self.truncate}
         save_pipeline(self, directory, settings, overwrite)
 
-    def _pooled(self, arrays):
-        """Vectors of a batch; rows of nothing make it a power of 2."""
-        num_rows = len(arrays["token_ids"])
-        more = (1 << (num_rows - 1).bit_length()) - num_rows  # so few sizes compile
-        padded = {name: np.pad(a, [(0, more), (0, 0)]) for name, a in arrays.items()}
-        return np.asarray(self._with_pooling().predict_on_batch(padded))[:num_rows]
-
     def _with_pooling(self) -> keras.Model:
         """The encoder and its pooling as one model, made once for an encoder."""
         made = getattr(self, "_made", None)
@@ -142,9 +114,3 @@ class TextEmbedder:
             pooled = self.model.pool(hidden, inputs["padding_mask"])
             made = self._made = (self.model, keras.Model(inputs, pooled))
         return made[1]
-
-
-def _widened(array, width):
-    """With so many columns: cut where all is padding, or padded."""
-    array = array[:, :width]
-    return np.pad(array, [(0, 0), (0, width - array.shape[1])])

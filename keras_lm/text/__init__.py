@@ -1,11 +1,13 @@
 """Text: corpora, tokenizers and datasets, from strings to arrays for `fit`.
 
-TensorFlow is loaded by `language_model_dataset`, `parallel_dataset`, `GraphTokenizer`
-and `GraphWordPiece` when they are used, and by nothing else here.
+TensorFlow is loaded by `classification_dataset`, `language_model_dataset`,
+`parallel_dataset`, `GraphTokenizer` and `GraphWordPiece` when they are used, and by
+nothing else here.
 """
 
 from typing import TYPE_CHECKING
 
+from keras_lm.text.classification_dataset import classification_dataset
 from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
@@ -32,6 +34,7 @@ __all__ = [
     "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
+    "classification_dataset",
     "docstring_corpus",
     "encode_corpus",
     "language_model_dataset",

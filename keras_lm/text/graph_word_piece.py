@@ -18,6 +18,8 @@ class GraphWordPiece(tf.Module):
     those of the `tokenizers` package but for rare texts: names of special tokens, as
     "[SEP]", are text here, and words above 100 bytes (there: characters) are unknown.
 
+    `first_id` and `last_id`, of `[CLS]` and `[SEP]`, are attributes.
+
     Args:
         tokenizer: `HuggingFaceTokenizer` of a BERT.
 
@@ -42,7 +44,7 @@ class GraphWordPiece(tf.Module):
         self._lower_case = normalizer["lowercase"]
         strips = normalizer["strip_accents"]
         self._strip_accents = self._lower_case if strips is None else strips
-        self._first, self._last = vocabulary["[CLS]"], vocabulary["[SEP]"]
+        self.first_id, self.last_id = vocabulary["[CLS]"], vocabulary["[SEP]"]
         self._table = tf.lookup.StaticVocabularyTable(
             tf.lookup.KeyValueTensorInitializer(
                 list(vocabulary), list(vocabulary.values()), tf.string, tf.int64
@@ -66,6 +68,21 @@ class GraphWordPiece(tf.Module):
         Returns:
             `tf.RaggedTensor` of int32, `(B, None)`.
         """
+        token_ids = self.pieces(text)
+        count = token_ids.nrows()
+        first = tf.fill([count, 1], tf.constant(self.first_id, tf.int32))
+        last = tf.fill([count, 1], tf.constant(self.last_id, tf.int32))
+        return tf.concat([first, token_ids, last], axis=1)
+
+    def pieces(self, text):
+        """Strings to token ids, without special tokens.
+
+        Args:
+            text: string `(B,)`. Invalid UTF-8 becomes U+FFFD.
+
+        Returns:
+            `tf.RaggedTensor` of int32, `(B, None)`.
+        """
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
         text = tf.strings.regex_replace(text, _SPACE, " ")
         text = tf.strings.regex_replace(text, _CONTROL, "")
@@ -74,8 +91,4 @@ class GraphWordPiece(tf.Module):
             text = tf.strings.regex_replace(text, r"\p{Mn}", "")
         if self._lower_case:
             text = tf.strings.lower(text, encoding="utf-8")
-        token_ids = self._bert.tokenize(text).merge_dims(1, -1)  # (B, None)
-        count = token_ids.nrows()
-        first = tf.fill([count, 1], tf.constant(self._first, tf.int32))
-        last = tf.fill([count, 1], tf.constant(self._last, tf.int32))
-        return tf.concat([first, token_ids, last], axis=1)
+        return self._bert.tokenize(text).merge_dims(1, -1)

@@ -17,7 +17,8 @@ class HuggingFaceTokenizer:
     capitals and accents, so `decode` gives no text back as it was.
 
     `vocabulary_size`, `padding_id` and `mask_id` are attributes, the last two `None`
-    where the model has none.
+    where the model has none; `separates_pairs` says whether something stands between
+    two texts.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -39,6 +40,8 @@ class HuggingFaceTokenizer:
         self.vocabulary_size = self._tokenizer.get_vocab_size()
         self.padding_id = self._known("[PAD]", "<pad>")
         self.mask_id = self._known("[MASK]", "<mask>")
+        one, two = map(self._tokenizer.num_special_tokens_to_add, (False, True))
+        self.separates_pairs = two > one
 
     def __call__(self, texts: Sequence, pairs=None, max_length: int = 512):
         """Arrays for `models.TransformerEncoder`, padded to the longest text.
@@ -104,6 +107,27 @@ class HuggingFaceTokenizer:
             return self._tokenizer.encode(as_unicode(text)).ids
         texts = [as_unicode(one) for one in text]
         return [one.ids for one in self._tokenizer.encode_batch(texts)]
+
+    def encode_pairs(self, pairs: Sequence, max_length: int | None = None):
+        """Token ids of pairs of texts, special tokens included, and their segments.
+
+        Args:
+            pairs: tuples or lists of two, str or UTF-8 bytes.
+            max_length: int, or `None` for no limit. Longer pairs lose the end of the
+                longer text, then of both.
+
+        Returns:
+            `(rows, segments)`: lists of lists of int.
+
+        Raises:
+            TypeError: a text is neither str nor bytes.
+        """
+        texts = [tuple(as_unicode(text) for text in pair) for pair in pairs]
+        if max_length is not None:
+            self._tokenizer.enable_truncation(max_length)
+        encoded = self._tokenizer.encode_batch(texts)
+        self._tokenizer.no_truncation()
+        return [one.ids for one in encoded], [one.type_ids for one in encoded]
 
     def decode(self, token_ids) -> str:
         """What the tokens say, without the special ones.

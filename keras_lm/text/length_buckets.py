@@ -1,4 +1,4 @@
-"""Pairs divided into few shapes of batches, with little padding."""
+"""Texts, or pairs, divided into few shapes of batches, with little padding."""
 
 from typing import NamedTuple
 
@@ -9,40 +9,45 @@ _COST_OF_A_BATCH = 0.25  # of a full one: what an optimizer step costs with no t
 
 
 class LengthBucket(NamedTuple):
-    """Pairs that share one shape of batch.
+    """Rows, each of a text or a pair, that share one shape of batch.
 
     Args:
-        rows: int array: the numbers of its pairs.
-        widths: `(S, T)`: of its longest source and of its longest target.
+        rows: int array: the numbers of its rows.
+        widths: tuple of int: of its longest text; or of its longest source and target.
         num_batches: int.
         batch_size: int: of each of its batches.
     """
 
     rows: np.ndarray
-    widths: tuple[int, int]
+    widths: tuple[int, ...]
     num_batches: int
     batch_size: int
 
 
 def length_buckets(
-    lengths: np.ndarray, max_batch_tokens: int, num_buckets: int
+    lengths: np.ndarray,
+    max_batch_tokens: int,
+    num_buckets: int,
+    max_batch_size: int | None = None,
 ) -> list[LengthBucket]:
-    """Divides pairs by length so that a pass over the padded batches costs least.
+    """Divides rows by length so that a pass over the padded batches costs least.
 
-    Pairs are ordered by `max(source / mean source, target / mean target)`, and cut into
-    buckets at the best of 64 places, by dynamic programming over what the batches will
-    cost: their tokens, padding and the rows that fill the last batch included, and a
-    quarter of `max_batch_tokens` for each batch. Batches of a bucket are as even as can
-    be, so that few rows are needed to fill them.
+    Pairs are ordered by `max(source / mean source, target / mean target)`, texts by
+    their length, and cut into buckets at the best of 64 places, by dynamic programming
+    over what the batches will cost: their tokens, padding and the rows that fill the
+    last batch included, and a quarter of `max_batch_tokens` for each batch. Batches of
+    a bucket are as even as can be, so that few rows are needed to fill them.
 
     Args:
-        lengths: int `(N, 2)`: tokens of each source and target, `N` at least 1.
+        lengths: int `(N, 2)`: tokens of each source and target, or `(N, 1)`: of each
+            text; `N` at least 1.
         max_batch_tokens: int. Most tokens of a batch, source and target, padding
             included.
         num_buckets: int, at least 1. At most so many; fewer where more save nothing.
+        max_batch_size: int or `None`. Most rows of a batch.
 
     Returns:
-        list of `LengthBucket`, short pairs first; each row is in exactly one.
+        list of `LengthBucket`, short rows first; each row is in exactly one.
 
     Raises:
         ValueError: a bucket is wider than `max_batch_tokens`.
@@ -51,10 +56,11 @@ def length_buckets(
     relative = np.max(lengths / lengths.mean(axis=0), axis=1)
     order = np.argsort(relative, kind="stable")
     cuts = np.unique(np.linspace(0, len(order), _NUM_CUTS + 1).astype("int64"))
-    costs = _costs(lengths[order], cuts, max_batch_tokens)
+    most = len(order) if max_batch_size is None else max_batch_size
+    costs = _costs(lengths[order], cuts, max_batch_tokens, most)
     ends = _best_ends(costs, num_buckets)
     buckets = [
-        _bucket(order[cuts[start] : cuts[end]], lengths, max_batch_tokens)
+        _bucket(order[cuts[start] : cuts[end]], lengths, max_batch_tokens, most)
         for start, end in zip([0, *ends], ends, strict=False)
     ]
     widest = max(sum(bucket.widths) for bucket in buckets)
@@ -66,7 +72,7 @@ def length_buckets(
     return buckets
 
 
-def _costs(lengths, cuts, max_batch_tokens):
+def _costs(lengths, cuts, max_batch_tokens, max_batch_size):
     """What all batches of a bucket from cut `i` to `j` cost: `(M + 1, M + 1)`."""
     parts = np.array(
         [lengths[a:b].max(axis=0) for a, b in zip(cuts, cuts[1:], strict=False)]
@@ -75,7 +81,9 @@ def _costs(lengths, cuts, max_batch_tokens):
     for i in range(len(parts)):
         widths = np.maximum.accumulate(parts[i:]).sum(axis=1)
         rows = cuts[i + 1 :] - cuts[i]
-        num_batches, batch_size = _batches(rows, widths, max_batch_tokens)
+        num_batches, batch_size = _batches(
+            rows, widths, max_batch_tokens, max_batch_size
+        )
         one = batch_size * widths + _COST_OF_A_BATCH * max_batch_tokens
         costs[i, i + 1 :] = num_batches * one
         # What does not fit is taken only where nothing else is left.
@@ -83,9 +91,9 @@ def _costs(lengths, cuts, max_batch_tokens):
     return costs
 
 
-def _batches(num_rows, width, max_batch_tokens):
+def _batches(num_rows, width, max_batch_tokens, max_batch_size):
     """`(num_batches, batch_size)`: as few and as even batches as fit."""
-    largest = np.maximum(max_batch_tokens // width, 1)
+    largest = np.clip(max_batch_tokens // width, 1, max_batch_size)
     num_batches = -(-num_rows // largest)
     return num_batches, -(-num_rows // num_batches)
 
@@ -105,7 +113,9 @@ def _best_ends(costs, num_buckets):
     return min(best, key=lambda one: one[0])[1]
 
 
-def _bucket(rows, lengths, max_batch_tokens):
+def _bucket(rows, lengths, max_batch_tokens, max_batch_size):
     widths = lengths[rows].max(axis=0)
-    num_batches, batch_size = _batches(len(rows), widths.sum(), max_batch_tokens)
+    num_batches, batch_size = _batches(
+        len(rows), widths.sum(), max_batch_tokens, max_batch_size
+    )
     return LengthBucket(rows, tuple(widths.tolist()), int(num_batches), int(batch_size))

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from keras_lm.text.bucketed_batches import bucketed_batches
 from keras_lm.text.length_buckets import length_buckets
-from keras_lm.text.passes import passes, quietly, shuffled
 from keras_lm.text.teacher_forcing import teacher_forcing
 
 _CHUNK = 10_000  # pairs whose ids are Python numbers at one time
@@ -112,7 +112,7 @@ def parallel_dataset(
             )
         )
         arrays[-1][2][-1] = 0.0
-    return _batches(buckets, arrays, seed if shuffle else None, repeat)
+    return bucketed_batches(buckets, arrays, seed if shuffle else None, repeat)
 
 
 def _encoded(pairs, source_tokenizer, target_tokenizer):
@@ -169,43 +169,3 @@ def _kept(lengths, limits, drop_long, notify):
             f"{', '.join(reasons)}."
         )
     return kept
-
-
-def _batches(buckets, arrays, seed, repeat):
-    """A dataset of batches; `seed=None` keeps their order."""
-    import tensorflow as tf
-
-    with tf.device("CPU"):
-        arrays = tf.nest.map_structure(tf.constant, arrays)
-    num_batches = [bucket.num_batches for bucket in buckets]
-    choices = np.repeat(np.arange(len(buckets)), num_batches)
-
-    def batches_of_pass(this_pass):
-        datasets = [
-            _batches_of_bucket(bucket, arrays[i], seed, this_pass, i)
-            for i, bucket in enumerate(buckets)
-        ]
-        order = shuffled(tf.constant(choices), seed, len(buckets), this_pass)
-        order = tf.data.Dataset.from_tensor_slices(order)
-        return tf.data.Dataset.choose_from_datasets(datasets, order)
-
-    return quietly(passes(batches_of_pass, sum(num_batches), repeat))
-
-
-def _batches_of_bucket(bucket, arrays, seed, this_pass, number):
-    """The batches of one shape, in the order of this pass."""
-    import tensorflow as tf
-
-    num_rows = len(bucket.rows)
-    shape = [bucket.num_batches, bucket.batch_size]
-    rows = shuffled(tf.range(num_rows, dtype=tf.int64), seed, number, this_pass)
-    fill = tf.fill([shape[0] * shape[1] - num_rows], tf.constant(num_rows, tf.int64))
-    rows = tf.reshape(tf.concat([rows, fill], axis=0), shape)
-
-    def batch(numbers):
-        rows = tf.nest.map_structure(lambda array: tf.gather(array, numbers), arrays)
-        return tf.nest.map_structure(
-            lambda array: tf.ensure_shape(array, [None, None]), rows
-        )
-
-    return tf.data.Dataset.from_tensor_slices(rows).map(batch)

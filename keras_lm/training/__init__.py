@@ -3,6 +3,7 @@
 from keras_lm.training.anneal_kl import AnnealKL
 from keras_lm.training.average_checkpoints import AverageCheckpoints
 from keras_lm.training.bleu_callback import BleuCallback
+from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
 from keras_lm.training.inverse_square_root import InverseSquareRoot
@@ -24,6 +25,7 @@ __all__ = [
     "Perplexity",
     "ResumableCheckpoint",
     "WarmupCosine",
+    "classification_report",
     "compare_texts",
     "predict_mc",
 ]

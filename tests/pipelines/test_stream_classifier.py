@@ -139,18 +139,9 @@ def test_without_a_tokenizer_texts_are_token_ids(classifier, tmp_path):
 
 
 @pytest.mark.slow_elsewhere
-@pytest.mark.parametrize(
-    ("labels", "error", "message"),
-    [
-        (["a", "b"], ValueError, "a label for each of the model's 3 classes.*2 labels"),
-        (["a", "b", "a"], ValueError, r"No two labels may be alike.*\['a'\] twice"),
-        ("abc", TypeError, "`labels` must be a list of strings"),
-        ([0, 1, 2], TypeError, "`labels` must be a list of strings"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(classifier, labels, error, message):
-    with pytest.raises(error, match=message):
-        StreamClassifier(classifier.model, labels)
+def test_labels_that_do_not_fit_are_refused(classifier):
+    with pytest.raises(ValueError, match="a label for each of the model's 3 classes"):
+        StreamClassifier(classifier.model, LABELS[:2])
 
 
 @pytest.mark.slow_elsewhere

@@ -5,6 +5,7 @@ import pytest
 
 from keras_lm.pipelines.text_arrays import text_arrays
 from keras_lm.text import HuggingFaceTokenizer
+from keras_lm.text.encode_texts import encode_texts
 from tests.text.samples import TOKENIZER
 
 pytestmark = pytest.mark.once
@@ -44,6 +45,20 @@ def test_a_long_text_is_refused_or_loses_its_end():
         text_arrays(TOKENIZER, TEXTS, fits - 1)
     cut = text_arrays(TOKENIZER, TEXTS, fits - 1, truncate=True)["token_ids"]
     assert cut[0].tolist() == [*ids[:-1], TOKENIZER.separator_id]
+
+
+def test_pairs_have_segments_too():
+    pairs = [("area", "中"), ("", b"\xff"), ("of a square", "")]
+    rows, segments = encode_texts(TOKENIZER, pairs, pairs=True)
+
+    arrays = text_arrays(TOKENIZER, pairs, 99, pairs=True)
+
+    real = arrays["padding_mask"]
+    assert list(arrays) == ["token_ids", "padding_mask", "segment_ids"]
+    for place in range(3):
+        assert arrays["token_ids"][place][real[place]].tolist() == rows[place]
+        assert arrays["segment_ids"][place][real[place]].tolist() == segments[place]
+    assert not arrays["segment_ids"][~real].any()
 
 
 def test_no_text_is_no_row():

@@ -1,8 +1,8 @@
-"""A tiny tokenizer, and texts, bytes and ids that are hard on a tokenizer."""
+"""Tiny tokenizers, and texts, bytes and ids that are hard on a tokenizer."""
 
 from hypothesis import strategies as st
 
-from keras_lm.text import train_tokenizer
+from keras_lm.text import HuggingFaceTokenizer, train_tokenizer
 
 CORPUS = [
     "def area(width, height):\n    return width * height\n\n\n",
@@ -53,3 +53,19 @@ TOKEN_IDS = st.lists(
     | st.integers(0, TOKENIZER.vocabulary_size - 1),
     max_size=20,
 )
+
+WORDS = ["<s>", "</s>", "<pad>", "<unk>", "a", "b", "c"]
+
+
+def word_tokenizer(processor=None):
+    """A pretrained one of `WORDS`, with its special tokens if they are given."""
+    import tokenizers
+
+    model = tokenizers.models.WordLevel(
+        {word: place for place, word in enumerate(WORDS)}, unk_token="<unk>"
+    )
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    if processor is not None:
+        tokenizer.post_processor = processor
+    return HuggingFaceTokenizer(tokenizer.to_str())

@@ -81,6 +81,14 @@ def test_many_pairs_are_divided_with_little_padding():
     assert real[1] > 0.8
 
 
+def test_texts_alone_and_a_number_of_rows():
+    # Five short texts and a long one, two a batch at most, whatever the tokens.
+    buckets = length_buckets([[2], [1], [9], [2], [1], [2]], 18, 2, max_batch_size=2)
+
+    shapes = [(b.widths, b.num_batches, b.batch_size) for b in buckets]
+    assert shapes == [((2,), 3, 2), ((9,), 1, 1)]
+
+
 def test_what_is_too_long_for_a_batch_is_refused():
     assert len(length_buckets([[5, 6]], 11, 8)) == 1
     with pytest.raises(ValueError, match="must hold the longest .* 11 tokens. Receive"):

@@ -1,0 +1,139 @@
+"""Texts and pairs as an encoder's arrays, inside a TensorFlow graph.
+
+TensorFlow is imported where it is used: `text_embedder_kind` and `text_classifier_kind`
+are also read in the process that trained.
+"""
+
+from keras_lm.export.export_error import ExportError
+from keras_lm.text import HuggingFaceTokenizer, unicode
+
+
+def graph_tokenizer(tokenizer):
+    """The tokenizer of a pipeline as TensorFlow operations.
+
+    Args:
+        tokenizer: `text.SentencePieceTokenizer` or `text.HuggingFaceTokenizer`.
+
+    Returns:
+        `text.GraphTokenizer` or `text.GraphWordPiece`.
+
+    Raises:
+        ExportError: it cannot be in a graph.
+    """
+    from keras_lm.text import GraphTokenizer, GraphWordPiece
+
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return GraphTokenizer(tokenizer)
+    try:
+        return GraphWordPiece(tokenizer)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+
+
+def graph_arrays(tokenizer, pipeline, text, text_pair=None):
+    """What `pipelines.text_arrays` gives, in a graph.
+
+    Args:
+        tokenizer: of `graph_tokenizer`.
+        pipeline: has `tokenizer`, `max_length` and `truncate`.
+        text: string `(B,)`.
+        text_pair: string `(B,)`, the second texts, or `None`.
+
+    Returns:
+        dictionary of tensors `(B, T)`: `token_ids`, `padding_mask` and, of pairs,
+        `segment_ids`.
+    """
+    import tensorflow as tf
+
+    if isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
+        encode, end = tokenizer.pieces, tokenizer.last_id
+        start = [tokenizer.first_id]
+    else:
+        encode, end = tokenizer.encode, pipeline.tokenizer.separator_id
+        start = []
+    sides = [encode(text)] if text_pair is None else _both(encode, text, text_pair)
+    if pipeline.truncate:
+        room = pipeline.max_length - len(start) - len(sides)
+        sides = _cut(sides, room)
+
+    def column(token):
+        return tf.fill([sides[0].nrows(), 1], tf.constant(token, tf.int32))
+
+    parts = [column(token) for token in start]
+    for side in sides:
+        parts += [side, column(end)]
+    rows = _checked(tf.concat(parts, axis=1), pipeline.max_length, len(sides))
+    lengths = tf.cast(rows.row_lengths(), tf.int32)
+    # At least 1, also for a batch of no text.
+    width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+    real = tf.sequence_mask(lengths, width)  # (B, T)
+    arrays = {
+        "token_ids": rows.to_tensor(0, shape=tf.stack([-1, width])),
+        "padding_mask": real,
+    }
+    if text_pair is not None:
+        first = tf.cast(sides[0].row_lengths(), tf.int32) + len(start) + 1
+        behind = tf.logical_and(real, tf.range(width) >= first[:, tf.newaxis])
+        arrays["segment_ids"] = tf.cast(behind, tf.int32)
+    return arrays
+
+
+def describe_tokenizer(tokenizer) -> dict:
+    """The rules of a tokenizer, for those who have no keras_lm.
+
+    Args:
+        tokenizer: as in `graph_tokenizer`.
+
+    Returns:
+        dict of plain Python.
+    """
+    if isinstance(tokenizer, HuggingFaceTokenizer):
+        return {"kind": "tokenizers"}
+    return {
+        "kind": "sentencepiece",
+        "separator_id": tokenizer.separator_id,  # behind each text
+        "escapes": unicode.ESCAPES,  # done in this order before encoding
+    }
+
+
+def _both(encode, text, text_pair):
+    import tensorflow as tf
+
+    counts = tf.size(text), tf.size(text_pair)
+    message = "There must be a `text_pair` for each `text`. Received: texts and pairs"
+    same = tf.debugging.Assert(tf.equal(*counts), [message, *counts])
+    with tf.control_dependencies([same]):
+        return [encode(tf.identity(text)), encode(tf.identity(text_pair))]
+
+
+def _cut(sides, room):
+    """Sides that fit the room together, as `text.encode_texts` cuts them."""
+    import tensorflow as tf
+
+    if len(sides) == 1:
+        return [sides[0][:, :room]]
+    first, second = (tf.cast(side.row_lengths(), tf.int32) for side in sides)
+    shorter = tf.minimum(tf.minimum(first, second), room // 2)
+    longer = room - shorter
+    fits = first + second <= room
+    is_longer = first > second
+    kept = [
+        tf.where(fits, first, tf.where(is_longer, longer, shorter)),
+        tf.where(fits, second, tf.where(is_longer, shorter, longer)),
+    ]
+    return [
+        tf.RaggedTensor.from_tensor(side.to_tensor(), lengths=count)
+        for side, count in zip(sides, kept, strict=True)
+    ]
+
+
+def _checked(rows, most, num_sides):
+    """The rows, if none is too long."""
+    import tensorflow as tf
+
+    lengths = rows.row_lengths()
+    what = "text" if num_sides == 1 else "pair"
+    message = f"A {what} must have at most {most} tokens. Received: tokens"
+    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
+    with tf.control_dependencies([fits]):
+        return tf.identity(rows)

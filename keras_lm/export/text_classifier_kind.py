@@ -1,0 +1,202 @@
+"""How a `TextClassifier` is exported: what it answers, how it is served."""
+
+from pathlib import Path
+
+import numpy as np
+
+from keras_lm.export.export_error import ExportError
+from keras_lm.export.graph_texts import (
+    describe_tokenizer,
+    graph_arrays,
+    graph_tokenizer,
+)
+from keras_lm.export.reference import PROBES
+from keras_lm.pipelines.text_arrays import text_arrays
+
+CHECKER = Path(__file__).with_name("check_text_classifier.py")
+# Of a label's probability; a processor's rounding stays a hundred times below.
+TOLERANCE = 1e-4
+
+
+def reference(pipeline, work: Path) -> dict:
+    """Texts or pairs, their token ids, and what the model says of them.
+
+    Args:
+        pipeline: `TextClassifier`.
+        work: folder for files; not used.
+
+    Returns:
+        dict: `texts` (lists of one or two; bytes that are no UTF-8 stand as lone
+        surrogates), `inputs` (by name, a list of `P` rows of ints, special tokens
+        included), `labels` (all, in order), `logits` and `probabilities` (lists of `P`
+        rows).
+
+    Raises:
+        ValueError: no text fits the model, or the logits are not finite.
+    """
+    texts = [probe for probe in _probes(pipeline) if _fits(pipeline, probe)]
+    if not texts:
+        raise ValueError(
+            "Texts of a few tokens must fit the pipeline to be exported. "
+            f"Received: max_length={pipeline.max_length}"
+        )
+    given = [_given(pipeline, text) for text in texts]
+    logits = pipeline.logits(given)
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "The model's logits must be finite to be exported. Received: "
+            f"{np.count_nonzero(~np.isfinite(logits))} that are not"
+        )
+    arrays = _arrays(pipeline, given, pipeline.truncate)
+    real = arrays.pop("padding_mask")
+    return {
+        "texts": texts,
+        "inputs": {
+            name: [row[there].tolist() for row, there in zip(array, real, strict=True)]
+            for name, array in arrays.items()
+            if name != "segment_ids" or _uses_segments(pipeline)
+        },
+        "labels": pipeline.labels,
+        "logits": logits.tolist(),
+        "probabilities": pipeline.probabilities(given).tolist(),
+    }
+
+
+def refuse(checked: dict, expected: dict) -> float:
+    """Compares what the SavedModel answered with what the model does.
+
+    Args:
+        checked: what `check_text_classifier.py` says of it.
+        expected: what `reference` says of the model.
+
+    Returns:
+        float, the share of equal labels. (Where two are as likely, either may come.)
+
+    Raises:
+        ExportError: it does not agree.
+    """
+    difference = checked["largest_difference"]
+    if not checked["finite"] or not difference <= TOLERANCE:
+        raise ExportError(
+            f"The SavedModel's scores must be within {TOLERANCE} of the model's. "
+            f"Received: a difference of {difference}, the largest in "
+            f"{checked['furthest']!r}"
+        )
+    if not checked["agrees"]:
+        raise ExportError(
+            "The SavedModel must name the label that the model does. "
+            f"Received: {checked['named']}"
+        )
+    return checked["greedy_agreement"]
+
+
+def saved_model_signatures(pipeline):
+    """The graph from texts to labels and scores: see `export_saved_model`.
+
+    Args:
+        pipeline: `TextClassifier`.
+
+    Returns:
+        `(signatures, kept)`: dict of a concrete function, and the tokenizer's graph.
+
+    Raises:
+        ExportError: the tokenizer cannot be in a graph.
+    """
+    import tensorflow as tf
+
+    tokenizer = graph_tokenizer(pipeline.tokenizer)
+    labels = tf.constant(pipeline.labels)
+
+    def serve(text, text_pair=None):
+        arrays = graph_arrays(tokenizer, pipeline, text, text_pair)
+        logits = pipeline.model(arrays, training=False)
+        return {
+            "label": tf.gather(labels, tf.argmax(logits, axis=-1)),
+            "scores": _probabilities(pipeline, logits),
+        }
+
+    names = ["text", "text_pair"] if pipeline.pairs else ["text"]
+    specs = {name: tf.TensorSpec([None], tf.string, name=name) for name in names}
+    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    return {"serving_default": function}, tokenizer
+
+
+def litert_signatures(pipeline) -> dict:
+    """The graph from token ids to logits: see `export_litert`.
+
+    Args:
+        pipeline: `TextClassifier`.
+
+    Returns:
+        dict of a concrete function.
+    """
+    import tensorflow as tf
+
+    def classify(**arrays):
+        logits = pipeline.model(arrays, training=False)
+        return {"logits": logits, "probabilities": _probabilities(pipeline, logits)}
+
+    kinds = {"token_ids": tf.int32, "padding_mask": tf.bool}
+    if _uses_segments(pipeline):
+        kinds["segment_ids"] = tf.int32
+    specs = {
+        name: tf.TensorSpec([1, None], kind, name=name) for name, kind in kinds.items()
+    }
+    function = tf.function(classify, autograph=False).get_concrete_function(**specs)
+    return {"classify": function}
+
+
+def litert_description(pipeline) -> dict:
+    """Names, sizes, labels and the tokenizer's rules, for `<stem>.json`.
+
+    Args:
+        pipeline: `TextClassifier`.
+
+    Returns:
+        dict of plain Python.
+    """
+    return {
+        "signatures": ["classify"],
+        "pairs": pipeline.pairs,
+        "segment_ids": _uses_segments(pipeline),  # 1 for the second text and its end
+        "max_length": pipeline.max_length,  # tokens of a text, special ones included
+        "truncate": pipeline.truncate,
+        "logits": {"shape": [1, len(pipeline.labels)], "dtype": "float32"},
+        "labels": pipeline.labels,
+        "multi_label": pipeline.multi_label,
+        "tokenizer": describe_tokenizer(pipeline.tokenizer),
+    }
+
+
+def _probes(pipeline):
+    """Lists of one text, or of two of different lengths, both ways round."""
+    if not pipeline.pairs:
+        return [[text] for text in PROBES]
+    shifted = [*PROBES[2:], *PROBES[:2]]
+    return [list(pair) for pair in zip(PROBES, shifted, strict=True)]
+
+
+def _given(pipeline, texts):
+    """As the pipeline takes it: bytes, or a tuple of two."""
+    given = tuple(text.encode("utf-8", "surrogateescape") for text in texts)
+    return given if pipeline.pairs else given[0]
+
+
+def _arrays(pipeline, given, truncate):
+    most = pipeline.max_length if truncate else 1 << 30
+    return text_arrays(pipeline.tokenizer, given, most, truncate, pipeline.pairs)
+
+
+def _fits(pipeline, texts):
+    arrays = _arrays(pipeline, [_given(pipeline, texts)], pipeline.truncate)
+    return arrays["token_ids"].shape[1] <= pipeline.max_length
+
+
+def _uses_segments(pipeline):
+    return pipeline.pairs and pipeline.model.encoder.num_segments > 1
+
+
+def _probabilities(pipeline, logits):
+    import tensorflow as tf
+
+    return tf.sigmoid(logits) if pipeline.multi_label else tf.nn.softmax(logits)

@@ -1,0 +1,31 @@
+"""Refuses an encoder and a tokenizer that do not fit, and lengths that do not."""
+
+
+def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) -> int:
+    """How long a text may be, where encoder and tokenizer fit together.
+
+    Args:
+        encoder: has `vocabulary_size` and `max_sequence_length`.
+        tokenizer: has `vocabulary_size`.
+        max_length: int, or `None` for the encoder's `max_sequence_length`.
+        least: int. The least that `max_length` may be: the special tokens.
+
+    Returns:
+        int, most tokens of a text.
+
+    Raises:
+        ValueError: the vocabularies differ in size, or `max_length` is out of range.
+    """
+    if tokenizer.vocabulary_size != encoder.vocabulary_size:
+        raise ValueError(
+            "Model and tokenizer must have vocabularies of one size. Received: "
+            f"{encoder.vocabulary_size} and {tokenizer.vocabulary_size}"
+        )
+    most = encoder.max_sequence_length
+    max_length = most if max_length is None else max_length
+    if not least <= max_length <= most:
+        raise ValueError(
+            f"`max_length` must be from {least} to the model's max_sequence_length="
+            f"{most}. Received: max_length={max_length}"
+        )
+    return max_length

@@ -1,0 +1,24 @@
+"""check_encoder: the length that is left, and what does not fit."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from keras_lm.pipelines.check_encoder import check_encoder
+
+pytestmark = pytest.mark.once
+ENCODER = SimpleNamespace(vocabulary_size=9, max_sequence_length=40)
+TOKENIZER = SimpleNamespace(vocabulary_size=9)
+
+
+def test_the_length_is_what_is_said_or_the_encoders():
+    assert check_encoder(ENCODER, TOKENIZER, None) == 40
+    assert check_encoder(ENCODER, TOKENIZER, 2) == 2
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="vocabularies of one size. Received: 9 and 8"):
+        check_encoder(ENCODER, SimpleNamespace(vocabulary_size=8), None)
+    for length, least in [(1, 2), (41, 2), (3, 4)]:
+        with pytest.raises(ValueError, match=f"`max_length` must be from {least} to"):
+            check_encoder(ENCODER, TOKENIZER, length, least)

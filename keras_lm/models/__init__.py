@@ -3,6 +3,7 @@
 from keras_lm.models.encoder_decoder import EncoderDecoder
 from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
+from keras_lm.models.masked_language_model import MaskedLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
 from keras_lm.models.transformer_encoder import TransformerEncoder
@@ -12,6 +13,7 @@ __all__ = [
     "EncoderDecoder",
     "LSTMEncoderDecoder",
     "LSTMLanguageModel",
+    "MaskedLanguageModel",
     "MultimodalClassifier",
     "TransformerDecoder",
     "TransformerEncoder",

@@ -1,7 +1,7 @@
 """Text: corpora, tokenizers and datasets, from strings to arrays for `fit`.
 
-TensorFlow is loaded by `language_model_dataset`, `parallel_dataset`, `GraphTokenizer`
-and `GraphWordPiece` when they are used, and by nothing else here.
+TensorFlow is loaded by what is called a dataset, `GraphTokenizer` and `GraphWordPiece`
+when they are used, and by nothing else here.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
 from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.language_model_dataset import language_model_dataset
+from keras_lm.text.masked_dataset import masked_dataset
 from keras_lm.text.parallel_dataset import parallel_dataset
 from keras_lm.text.read_corpus import read_corpus
 from keras_lm.text.read_pairs import read_pairs
@@ -20,6 +21,8 @@ from keras_lm.text.split_documents import split_documents
 from keras_lm.text.stream_decoder import StreamDecoder
 from keras_lm.text.teacher_forcing import teacher_forcing
 from keras_lm.text.train_tokenizer import train_tokenizer
+from keras_lm.text.word_masking import WordMasking
+from keras_lm.text.word_starts import WordStarts
 
 if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
     from keras_lm.text.graph_tokenizer import GraphTokenizer
@@ -32,9 +35,12 @@ __all__ = [
     "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
     "StreamDecoder",
+    "WordMasking",
+    "WordStarts",
     "docstring_corpus",
     "encode_corpus",
     "language_model_dataset",
+    "masked_dataset",
     "parallel_dataset",
     "read_corpus",
     "read_pairs",

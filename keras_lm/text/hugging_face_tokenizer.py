@@ -16,8 +16,10 @@ class HuggingFaceTokenizer:
     padding and of cutting long texts is left to the calls. Lower-case models forget
     capitals and accents, so `decode` gives no text back as it was.
 
-    `vocabulary_size`, `padding_id` and `mask_id` are attributes, the last two `None`
-    where the model has none.
+    `vocabulary_size`, `padding_id`, `mask_id`, `class_id` (before a text) and
+    `separator_id` (behind it) are attributes, all but the first `None` where the model
+    has none. `sentinel_ids` are T5's; `special_ids` are all that the file calls
+    special.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -39,6 +41,13 @@ class HuggingFaceTokenizer:
         self.vocabulary_size = self._tokenizer.get_vocab_size()
         self.padding_id = self._known("[PAD]", "<pad>")
         self.mask_id = self._known("[MASK]", "<mask>")
+        self.class_id = self._known("[CLS]", "<s>")
+        self.separator_id = self._known("[SEP]", "</s>")
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.special_ids = [token_id for token_id, one in added.items() if one.special]
+        self.sentinel_ids = []
+        while (one := self._known(f"<extra_id_{len(self.sentinel_ids)}>")) is not None:
+            self.sentinel_ids.append(one)
 
     def __call__(self, texts: Sequence, pairs=None, max_length: int = 512):
         """Arrays for `models.TransformerEncoder`, padded to the longest text.
@@ -115,6 +124,15 @@ class HuggingFaceTokenizer:
             str.
         """
         return self._tokenizer.decode([int(token) for token in token_ids])
+
+    def pieces(self) -> list[str]:
+        """How the model's vocabulary is written, "##ing" or "▁the" say.
+
+        Returns:
+            list of str, `vocabulary_size` of them; "" for an id that is not given.
+        """
+        ids = range(self.vocabulary_size)
+        return [self._tokenizer.id_to_token(token_id) or "" for token_id in ids]
 
     def save(self, path):
         """Writes `tokenizer.json`.

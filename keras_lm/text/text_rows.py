@@ -1,0 +1,76 @@
+"""Texts as rows of token ids, for objectives that read a text at a time."""
+
+import numpy as np
+
+
+def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
+    """Encodes texts and cuts those that are longer into rows; nothing is lost.
+
+    Args:
+        texts: sequence of str or UTF-8 bytes. Those without a token are left out.
+        tokenizer: with `encode(list of texts)`. What it puts around a text, as BERT's
+            `[CLS]` and `[SEP]`, is taken off.
+        max_tokens: int, at least 1. Most tokens of a row.
+
+    Returns:
+        list of int32 arrays of 1 to `max_tokens` tokens. The rows of a text are as
+        even as can be, so that none is a rest of one token.
+
+    Raises:
+        TypeError: `texts` is one string, or holds something else than texts.
+        ValueError: `max_tokens` is below 1, or no text has a token.
+    """
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"`texts` must be a sequence of texts. Received: {texts!r:.50}")
+    if max_tokens < 1:
+        raise ValueError(
+            "`sequence_length` must have room for a token beside the special ones. "
+            f"Received: room for {max_tokens}"
+        )
+    texts = list(texts)
+    around = [getattr(tokenizer, "class_id", None), tokenizer.separator_id]
+    rows = []
+    for row in tokenizer.encode(texts):
+        tokens = np.array([token for token in row if token not in around], "int32")
+        if len(tokens):
+            rows += np.array_split(tokens, -(-len(tokens) // max_tokens))
+    if not rows:
+        raise ValueError(
+            f"`texts` must hold some text. Received: {len(texts)} empty text(s)"
+        )
+    return rows
+
+
+def framed(rows, tokenizer, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in one array, with what stands around a text: `[CLS]`, or nothing; the end.
+
+    Args:
+        rows: sequences of token ids, each of fewer tokens than `width`.
+        tokenizer: with `separator_id`, and with `class_id` if it has one.
+        width: int.
+
+    Returns:
+        `(token_ids, padding_mask)`: int32 and bool `(B, width)`, padded at the end.
+    """
+    before = (
+        [] if getattr(tokenizer, "class_id", None) is None else [tokenizer.class_id]
+    )
+    token_ids = np.full((len(rows), width), tokenizer.padding_id or 0, "int32")
+    real = np.zeros(token_ids.shape, "bool")
+    for i, row in enumerate(rows):
+        whole = np.concatenate([before, row, [tokenizer.separator_id]])
+        token_ids[i, : len(whole)] = whole
+        real[i, : len(whole)] = True
+    return token_ids, real
+
+
+def num_around(tokenizer) -> int:
+    """How many tokens `framed` puts around a row.
+
+    Args:
+        tokenizer: as for `framed`.
+
+    Returns:
+        int.
+    """
+    return 1 if getattr(tokenizer, "class_id", None) is None else 2

@@ -6,6 +6,7 @@ when they are used, and by nothing else here.
 
 from typing import TYPE_CHECKING
 
+from keras_lm.text.denoising_dataset import denoising_dataset
 from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
 from keras_lm.text.encode_corpus import encode_corpus
@@ -17,9 +18,11 @@ from keras_lm.text.read_corpus import read_corpus
 from keras_lm.text.read_pairs import read_pairs
 from keras_lm.text.read_word_vectors import read_word_vectors
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
+from keras_lm.text.span_denoising import SpanDenoising
 from keras_lm.text.split_documents import split_documents
 from keras_lm.text.stream_decoder import StreamDecoder
 from keras_lm.text.teacher_forcing import teacher_forcing
+from keras_lm.text.text_infilling import TextInfilling
 from keras_lm.text.train_tokenizer import train_tokenizer
 from keras_lm.text.word_masking import WordMasking
 from keras_lm.text.word_starts import WordStarts
@@ -34,9 +37,12 @@ __all__ = [
     "GraphWordPiece",
     "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
+    "SpanDenoising",
     "StreamDecoder",
+    "TextInfilling",
     "WordMasking",
     "WordStarts",
+    "denoising_dataset",
     "docstring_corpus",
     "encode_corpus",
     "language_model_dataset",

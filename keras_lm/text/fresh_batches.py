@@ -82,7 +82,7 @@ def _check(num_rows, batch_size, seed, drop_remainder):
             )
     if drop_remainder and num_rows < batch_size:
         raise ValueError(
-            "The texts are too few for one batch: give more, a smaller `batch_size`, or "
-            f"`drop_remainder=False`. Received: {num_rows} rows for "
+            "The texts are too few for one batch: give more, a smaller `batch_size` "
+            f"or `drop_remainder=False`. Received: {num_rows} rows for "
             f"batch_size={batch_size}"
         )

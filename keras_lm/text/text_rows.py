@@ -52,9 +52,7 @@ def framed(rows, tokenizer, width: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         `(token_ids, padding_mask)`: int32 and bool `(B, width)`, padded at the end.
     """
-    before = (
-        [] if getattr(tokenizer, "class_id", None) is None else [tokenizer.class_id]
-    )
+    before = [tokenizer.class_id] if num_around(tokenizer) == 2 else []
     token_ids = np.full((len(rows), width), tokenizer.padding_id or 0, "int32")
     real = np.zeros(token_ids.shape, "bool")
     for i, row in enumerate(rows):

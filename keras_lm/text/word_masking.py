@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lm.text.corruption_checks import check_mask, check_rate
 from keras_lm.text.word_starts import WordStarts
 
 
@@ -59,20 +60,13 @@ class WordMasking:
         random: float = 0.1,
         whole_words: bool = True,
     ):
-        if not 0 < rate < 1:
-            raise ValueError(
-                f"`rate` must be above 0 and below 1. Received: rate={rate}"
-            )
+        check_rate(rate)
         if min(masked, random) < 0 or masked + random > 1:
             raise ValueError(
                 "`masked` and `random` must be at least 0, together at most 1. "
                 f"Received: masked={masked}, random={random}"
             )
-        if tokenizer.mask_id is None:
-            raise ValueError(
-                "`tokenizer` must have a mask token: `with_special_tokens()` adds one. "
-                "Received: mask_id=None"
-            )
+        check_mask(tokenizer)
         self.tokenizer = tokenizer
         self.rate = rate
         self.masked = masked

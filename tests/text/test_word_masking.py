@@ -1,4 +1,4 @@
-"""WordMasking: shares as stated, whole words, never a special token, by seed, errors."""
+"""WordMasking: shares as stated, whole words, no special token, by seed, errors."""
 
 import numpy as np
 import pytest

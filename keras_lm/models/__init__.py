@@ -5,6 +5,7 @@ from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.masked_language_model import MaskedLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
+from keras_lm.models.replaced_token_detector import ReplacedTokenDetector
 from keras_lm.models.transformer_decoder import TransformerDecoder
 from keras_lm.models.transformer_encoder import TransformerEncoder
 from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecoder
@@ -15,6 +16,7 @@ __all__ = [
     "LSTMLanguageModel",
     "MaskedLanguageModel",
     "MultimodalClassifier",
+    "ReplacedTokenDetector",
     "TransformerDecoder",
     "TransformerEncoder",
     "TransformerEncoderDecoder",

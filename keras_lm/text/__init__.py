@@ -17,6 +17,7 @@ from keras_lm.text.parallel_dataset import parallel_dataset
 from keras_lm.text.read_corpus import read_corpus
 from keras_lm.text.read_pairs import read_pairs
 from keras_lm.text.read_word_vectors import read_word_vectors
+from keras_lm.text.replaced_token_dataset import replaced_token_dataset
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_lm.text.span_denoising import SpanDenoising
 from keras_lm.text.split_documents import split_documents
@@ -51,6 +52,7 @@ __all__ = [
     "read_corpus",
     "read_pairs",
     "read_word_vectors",
+    "replaced_token_dataset",
     "split_documents",
     "teacher_forcing",
     "train_tokenizer",

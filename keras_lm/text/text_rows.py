@@ -9,7 +9,7 @@ def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
     Args:
         texts: sequence of str or UTF-8 bytes. Those without a token are left out.
         tokenizer: with `encode(list of texts)`. What it puts around a text, as BERT's
-            `[CLS]` and `[SEP]`, is taken off.
+            `[CLS]` and `[SEP]`, is taken off, as is a mask token that a text spells.
         max_tokens: int, at least 1. Most tokens of a row.
 
     Returns:
@@ -28,10 +28,11 @@ def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
             f"Received: room for {max_tokens}"
         )
     texts = list(texts)
-    around = [getattr(tokenizer, "class_id", None), tokenizer.separator_id]
+    added = [getattr(tokenizer, name, None) for name in ("class_id", "mask_id")]
+    added.append(tokenizer.separator_id)
     rows = []
     for row in tokenizer.encode(texts):
-        tokens = np.array([token for token in row if token not in around], "int32")
+        tokens = np.array([token for token in row if token not in added], "int32")
         if len(tokens):
             rows += np.array_split(tokens, -(-len(tokens) // max_tokens))
     if not rows:

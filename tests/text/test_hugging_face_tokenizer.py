@@ -62,6 +62,7 @@ def test_sentinels_are_those_of_t5():
 
     assert tokenizer.sentinel_ids == [2, 1]
     assert (tokenizer.separator_id, tokenizer.class_id) == (3, None)
+    assert tokenizer.special_ids == [1, 2, 3]
 
 
 def test_pairs_have_segments(path, tokenizer):

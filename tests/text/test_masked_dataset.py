@@ -16,6 +16,7 @@ TEXTS = [
     "🙂 of a square.",
 ] * 6
 MASKING = WordMasking(MASKER)
+FIT = {"jit_compile": keras.backend.backend() == "jax"}  # XLA takes longer
 
 
 def dataset_of(texts=TEXTS, sequence_length=12, batch_size=4, **options):
@@ -79,7 +80,7 @@ def test_fit_learns_and_evaluate_takes_it():
         max_sequence_length=12,
     )
     model = MaskedLanguageModel(encoder)
-    model.compile(keras.optimizers.Adam(0.02), MaskedCrossEntropy())
+    model.compile(keras.optimizers.Adam(0.02), MaskedCrossEntropy(), **FIT)
     dataset = dataset_of(repeat=True)
 
     history = model.fit(dataset, epochs=3, steps_per_epoch=12, verbose=0)

@@ -15,7 +15,7 @@ SECOND = MASKER.sentinel_ids[1]
 
 
 class Tokenizer:
-    sentinel_ids = [*range(100_000, 110_000)]  # noqa: RUF012
+    sentinel_ids = [*range(100_000, 110_000)]
 
 
 def rng(seed=0):

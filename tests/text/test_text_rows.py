@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_lm.text import HuggingFaceTokenizer
-from keras_lm.text.text_rows import framed, num_around, text_rows
+from keras_lm.text.text_rows import framed, start_of, text_rows
 from tests.text.samples import TEXTS, TOKENIZER
 
 pytestmark = pytest.mark.once
@@ -33,7 +33,7 @@ def test_they_are_framed_by_an_end_and_padding():
 
     assert token_ids.tolist() == [[198, 194, 1, 0], [5, 1, 0, 0]]
     assert real.tolist() == [[True] * 3 + [False], [True, True, False, False]]
-    assert num_around(TOKENIZER) == 1
+    assert start_of(TOKENIZER) == []
 
 
 def test_a_pretrained_tokenizer_frames_as_it_encodes():
@@ -46,7 +46,7 @@ def test_a_pretrained_tokenizer_frames_as_it_encodes():
     token_ids, real = framed(rows, tokenizer, 22)
 
     assert token_ids[real].tolist() == tokenizer.encode(text)
-    assert num_around(tokenizer) == 2
+    assert start_of(tokenizer) == [tokenizer.class_id]
 
 
 def test_errors():

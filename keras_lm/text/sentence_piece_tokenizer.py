@@ -5,12 +5,20 @@ import pathlib
 import numpy as np
 
 from keras_lm.text.stream_decoder import StreamDecoder
-from keras_lm.text.unicode import SPACE_SIGN, as_unicode, escape, unescape
+from keras_lm.text.unicode import (
+    ESCAPE,
+    SPACE_SIGN,
+    as_unicode,
+    escape,
+    unescape,
+)
 
 # Changed by each setting of SentencePiece that would lose something of a text.
 _PROBE = (
     "  A\uff21\u00e9e\u0301 \t\n\r\0\u4e2d\U0001f469\u200d\U0001f467 <s></s><unk>  "
 )
+# No escaped text has ESC before "<", so no piece learnt from a text is called so.
+_MASK, _SENTINEL = f"{ESCAPE}<mask>", f"{ESCAPE}<extra_id_{{}}>"
 
 
 class SentencePieceTokenizer:
@@ -25,8 +33,10 @@ class SentencePieceTokenizer:
 
     `vocabulary_size`, `padding_id`, `separator_id` (between documents, before a target,
     and the end of a generated text) and `unknown_id` (which `encode` never gives) are
-    attributes; `vocabulary_bytes` is what each token adds to a text. `GraphTokenizer`
-    is the same inside a TensorFlow graph.
+    attributes; `vocabulary_bytes` is what each token adds to a text. `mask_id` and
+    `sentinel_ids` are for pretraining: `None` and `[]` until `with_special_tokens`
+    adds them. `special_ids` are all that no text gives. `GraphTokenizer` is the same
+    inside a TensorFlow graph.
 
     Args:
         model_proto: bytes. A SentencePiece model, as `train_tokenizer` makes it.
@@ -55,6 +65,8 @@ class SentencePieceTokenizer:
         self.padding_id = self._processor.pad_id()
         self.separator_id = self._processor.eos_id()
         self.unknown_id = self._processor.unk_id()
+        self.mask_id, self.sentinel_ids = _added_ids(self._processor)
+        self.special_ids = [n for n in range(self.vocabulary_size) if self._special(n)]
         self.vocabulary_bytes = [
             _bytes_of(self._processor, n) for n in range(self.vocabulary_size)
         ]
@@ -123,6 +135,45 @@ class SentencePieceTokenizer:
         """
         return StreamDecoder(self)
 
+    def with_special_tokens(self, num_sentinels: int = 0) -> "SentencePieceTokenizer":
+        """The same tokenizer with a mask token, and sentinels for span denoising.
+
+        They are behind the vocabulary: every other token keeps its id, and no text
+        gives one of them. What is there already is not added again.
+
+        Args:
+            num_sentinels: int, at least 0. How many sentinels there are to be.
+
+        Returns:
+            `SentencePieceTokenizer` with `mask_id` and at least as many `sentinel_ids`.
+
+        Raises:
+            ValueError: `num_sentinels` is below 0.
+
+        Example:
+            >>> from keras_lm import text
+            >>> tokenizer = text.train_tokenizer(["one two three"] * 5, 300)
+            >>> longer = tokenizer.with_special_tokens(num_sentinels=9)
+            >>> longer.vocabulary_size - tokenizer.vocabulary_size
+            10
+        """
+        if num_sentinels < 0:
+            raise ValueError(
+                "`num_sentinels` must be at least 0. "
+                f"Received: num_sentinels={num_sentinels}"
+            )
+        from sentencepiece import sentencepiece_model_pb2
+
+        names = [] if self.mask_id is not None else [_MASK]
+        numbers = range(len(self.sentinel_ids), num_sentinels)
+        names += [_SENTINEL.format(n) for n in numbers]
+        proto = sentencepiece_model_pb2.ModelProto.FromString(self.model_proto)
+        control = sentencepiece_model_pb2.ModelProto.SentencePiece.CONTROL
+        for name in names:
+            proto.pieces.add(piece=name, score=0.0, type=control)
+        proto.trainer_spec.vocab_size = len(proto.pieces)
+        return type(self)(proto.SerializeToString(deterministic=True))
+
     def save(self, path):
         """Writes the SentencePiece model to one file.
 
@@ -152,6 +203,10 @@ class SentencePieceTokenizer:
             return cls(pathlib.Path(path).read_bytes())
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+
+    def _special(self, token_id):
+        check = self._processor
+        return check.is_control(token_id) or check.is_unknown(token_id)
 
     def _refuse_lossy_model(self):
         if min(self.padding_id, self.separator_id) < 0:
@@ -184,6 +239,20 @@ def _processor(model_proto):
             "`model_proto` must be a SentencePiece model. "
             f"Received: {len(model_proto)} bytes that are none"
         ) from error
+
+
+def _added_ids(processor):
+    """`(mask_id, sentinel_ids)`: what `with_special_tokens` has added, if it has."""
+
+    def known(name):
+        token_id = processor.piece_to_id(name)
+        is_it = processor.id_to_piece(token_id) == name
+        return token_id if is_it and processor.is_control(token_id) else None
+
+    sentinels = []
+    while (token_id := known(_SENTINEL.format(len(sentinels)))) is not None:
+        sentinels.append(token_id)
+    return known(_MASK), sentinels
 
 
 def _bytes_of(processor, token_id):

@@ -11,6 +11,9 @@ from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
+from keras_lm.training.replaced_token_cross_entropy import (
+    ReplacedTokenCrossEntropy,
+)
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.warmup_cosine import WarmupCosine
 
@@ -23,6 +26,7 @@ __all__ = [
     "MaskedCrossEntropy",
     "NGramModel",
     "Perplexity",
+    "ReplacedTokenCrossEntropy",
     "ResumableCheckpoint",
     "WarmupCosine",
     "classification_report",

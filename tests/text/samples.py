@@ -9,6 +9,8 @@ CORPUS = [
     "The area of a circle, of a square.  中文分词,中文。\n\twidth  height",
 ] * 20
 TOKENIZER = train_tokenizer(CORPUS, vocabulary_size=400)
+# The same with what pretraining needs: a mask token and sentinels.
+MASKER = TOKENIZER.with_special_tokens(num_sentinels=30)
 
 # Each of these has broken some tokenizer.
 HARD_PARTS = [

@@ -1,5 +1,6 @@
 """HuggingFaceTokenizer: what tokenizers says, arrays, Unicode, its errors."""
 
+import json
 import sys
 
 import hypothesis.strategies as st
@@ -40,6 +41,28 @@ def test_ids_as_transformers_has_them(path, tokenizer):
     assert tokenizer.encode(TEXTS)[1] == arrays["token_ids"][1][real[1]].tolist()
     assert tokenizer.vocabulary_size == len(theirs)
     assert tokenizer.mask_id == theirs.mask_token_id
+
+
+def test_special_tokens_are_known(tokenizer):
+    ids = tokenizer.encode("")
+
+    assert [tokenizer.class_id, tokenizer.separator_id] == ids
+    named = {*ids, tokenizer.mask_id, tokenizer.padding_id}
+    assert len(named) == 4 and named < {*tokenizer.special_ids}
+    assert tokenizer.pieces()[ids[0]] == "[CLS]"
+    assert len(tokenizer.pieces()) == tokenizer.vocabulary_size
+    assert tokenizer.sentinel_ids == []
+
+
+def test_sentinels_are_those_of_t5():
+    vocabulary = {"▁a": 0, "<extra_id_1>": 1, "<extra_id_0>": 2, "</s>": 3}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": None}
+
+    tokenizer = HuggingFaceTokenizer(json.dumps({"version": "1.0", "model": model}))
+
+    assert tokenizer.sentinel_ids == [2, 1]
+    assert (tokenizer.separator_id, tokenizer.class_id) == (3, None)
+    assert tokenizer.special_ids == [1, 2, 3]
 
 
 def test_pairs_have_segments(path, tokenizer):

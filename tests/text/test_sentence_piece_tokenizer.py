@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import sentencepiece
-from hypothesis import given
+from hypothesis import example, given
 from keras import ops
 
 from keras_lm.text import SentencePieceTokenizer
@@ -13,6 +13,7 @@ from tests.text.samples import BYTES, CORPUS, HARD_TEXTS, TEXTS, TOKEN_IDS, TOKE
 
 pytestmark = pytest.mark.once
 SPECIAL = {0, 1, 2}
+LONGER = TOKENIZER.with_special_tokens(num_sentinels=2)
 
 
 def lossy_model(**settings):
@@ -80,6 +81,42 @@ def test_save_and_load(tmp_path):
 
     assert loaded.model_proto == TOKENIZER.model_proto
     assert loaded.encode(HARD_TEXTS) == TOKENIZER.encode(HARD_TEXTS)
+
+
+@given(TEXTS)
+@example("<mask> <extra_id_0>\x1b<mask>")
+def test_a_mask_and_sentinels_move_no_other_token(text):
+    assert LONGER.encode(text) == TOKENIZER.encode(text)
+    assert LONGER.decode(LONGER.encode(text)) == text
+
+
+def test_a_mask_and_sentinels_stand_behind_the_vocabulary():
+    size = TOKENIZER.vocabulary_size
+
+    assert (TOKENIZER.mask_id, TOKENIZER.sentinel_ids) == (None, [])
+    assert TOKENIZER.special_ids == [0, 1, 2]
+    assert (LONGER.mask_id, LONGER.sentinel_ids) == (size, [size + 1, size + 2])
+    assert LONGER.special_ids == [0, 1, 2, size, size + 1, size + 2]
+    assert LONGER.vocabulary_size == size + 3
+    assert LONGER.vocabulary_bytes[:size] == TOKENIZER.vocabulary_bytes
+    assert LONGER.decode([size, *LONGER.encode("中 🙂"), size + 2]) == "中 🙂"
+    # What is there stays, and more are added behind it.
+    assert LONGER.with_special_tokens(2).model_proto == LONGER.model_proto
+    more = LONGER.with_special_tokens(3)
+    assert (more.mask_id, more.sentinel_ids[-1]) == (size, size + 3)
+    with pytest.raises(ValueError, match="`num_sentinels` must be at least 0"):
+        TOKENIZER.with_special_tokens(-1)
+
+
+def test_mask_and_sentinels_are_saved(tmp_path):
+    LONGER.save(tmp_path / "tokenizer.model")
+
+    loaded = SentencePieceTokenizer.load(tmp_path / "tokenizer.model")
+
+    assert (loaded.mask_id, loaded.sentinel_ids) == (
+        LONGER.mask_id,
+        LONGER.sentinel_ids,
+    )
 
 
 def test_ids_out_of_range_are_refused():

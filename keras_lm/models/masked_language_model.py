@@ -1,0 +1,90 @@
+"""An encoder that guesses hidden words (Devlin et al., 2018)."""
+
+import keras
+
+from keras_lm.models.token_head import TokenHead, at_positions
+
+
+@keras.saving.register_keras_serializable(package="keras_lm")
+class MaskedLanguageModel(keras.Model):
+    """Logits of what was there, where words are hidden from an encoder.
+
+    The encoder's states pass a dense layer and a normalisation; their products with the
+    encoder's own token embeddings, and a bias for each token, are the logits. Only the
+    positions that are asked for get any: with a seventh of the tokens hidden, that
+    saves most of the cost of a large vocabulary.
+
+    Trained with `text.masked_dataset` and `training.MaskedCrossEntropy`; then `encoder`
+    is what is kept.
+
+    Shapes: `B` batch, `T` steps, `P` positions, `V` vocabulary.
+
+    Args:
+        encoder: `TransformerEncoder`.
+
+    Call arguments:
+        token_ids: int `(B, T)`; or a dictionary of all arrays, as in a dataset.
+        padding_mask: bool `(B, T)` or `None`. `True` = real.
+        masked_positions: int `(B, P)`, below `T`; `None` for all, in their order.
+        segment_ids: int `(B, T)` or `None`.
+        training: bool. Whether dropout applies.
+
+    Returns:
+        float32 `(B, P, V)`.
+
+    Example:
+        >>> encoder = keras_lm.models.TransformerEncoder(
+        ...     vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        ...     intermediate_dim=32, max_sequence_length=20)
+        >>> model = MaskedLanguageModel(encoder)
+        >>> positions = np.array([[2, 5], [3, 0]])
+        >>> logits = model(ops.ones((2, 7), "int32"), masked_positions=positions)
+        >>> tuple(logits.shape)
+        (2, 2, 100)
+
+    Source: https://arxiv.org/abs/1810.04805, section 3.1.
+    """
+
+    def __init__(self, encoder, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.head = TokenHead(
+            encoder.vocabulary_size,
+            encoder.embedding_dim,
+            encoder.activation,
+            encoder.epsilon,
+            dtype=self.dtype_policy,
+            name="head",
+        )
+        self.build((None, None))
+
+    def build(self, token_ids_shape):
+        self.head.build((None, None, self.encoder.hidden_dim))
+        self.built = True
+
+    def call(
+        self,
+        token_ids,
+        padding_mask=None,
+        masked_positions=None,
+        segment_ids=None,
+        training=None,
+    ):
+        if isinstance(token_ids, dict):
+            return self.call(**token_ids, training=training)
+        hidden = self.encoder(
+            token_ids, padding_mask, segment_ids=segment_ids, training=training
+        )
+        hidden = at_positions(hidden, masked_positions)  # (B, P, D)
+        return self.head(hidden, token_embedding=self.encoder.token_embedding)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        encoder = keras.saving.deserialize_keras_object(config["encoder"])
+        return cls(**{**config, "encoder": encoder})

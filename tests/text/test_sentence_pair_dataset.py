@@ -1,0 +1,76 @@
+"""sentence_pair_dataset: new pairs in each pass by the seed, feeds fit."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lm.models import TransformerEncoder
+from keras_lm.text import sentence_pair_dataset
+from tests.text.samples import TOKENIZER
+
+TEXTS = ["A width. A height! An area?", "中文。分词！", "🙂 of a. ÿ."] * 4
+FIT = {"jit_compile": keras.backend.backend() == "jax"}  # XLA takes longer
+
+
+def dataset_of(kind="order", **options):
+    return sentence_pair_dataset(TEXTS, TOKENIZER, kind, 30, 4, **options)
+
+
+def arrays_of(dataset):
+    return [
+        (inputs["token_ids"].numpy().tolist(), labels.numpy().tolist())
+        for inputs, labels in dataset
+    ]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", ["order", "next"])
+def test_each_pass_has_other_pairs_by_the_seed(kind):
+    dataset = dataset_of(kind, shuffle=False)
+
+    first, second = arrays_of(dataset), arrays_of(dataset)
+
+    assert first != second and len(first) == int(dataset.cardinality()) == 3
+    endless = dataset_of(kind, shuffle=False, repeat=True)
+    assert arrays_of(endless.take(6)) == first + second
+    assert arrays_of(dataset_of(kind, shuffle=False, seed=1)) != first
+    inputs, labels = dataset.element_spec
+    shapes = {name: tuple(one.shape) for name, one in inputs.items()}
+    names = ("token_ids", "padding_mask", "segment_ids")
+    assert shapes == dict.fromkeys(names, (4, 30))
+    assert tuple(labels.shape) == (4,)
+
+
+class Pairs(keras.Model):
+    """Two classes from the pooled states of an encoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = TransformerEncoder(
+            vocabulary_size=TOKENIZER.vocabulary_size,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=16,
+            intermediate_dim=16,
+            max_sequence_length=30,
+            num_segments=2,
+        )
+        self.head = keras.layers.Dense(2)
+
+    def call(self, inputs, training=None):
+        hidden = self.encoder(**inputs, training=training)
+        return self.head(self.encoder.pool(hidden, inputs["padding_mask"]))
+
+
+def test_fit_learns_and_evaluate_takes_it():
+    model = Pairs()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.02), loss, **FIT)
+
+    history = model.fit(
+        dataset_of(repeat=True), epochs=2, steps_per_epoch=30, verbose=0
+    )
+
+    first, last = history.history["loss"]
+    assert first > last and last < np.log(2) - 0.1
+    assert model.evaluate(dataset_of(), verbose=0) < np.log(2)

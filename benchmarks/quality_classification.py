@@ -179,6 +179,7 @@ def fit(classifier, parts, settings, seed, steps):
         epochs=settings.epochs,
         validation_data=scored,
         callbacks=[best],
+        shuffle=False,
         verbose=2,
     ).history
     return {
@@ -189,10 +190,10 @@ def fit(classifier, parts, settings, seed, steps):
 
 def time_of(model, batches, steps, all_steps):
     """Seconds of a step, and of all, guessed from so many steps."""
-    model.fit(batches.take(steps), verbose=0)  # compiles
+    model.fit(batches.take(steps), shuffle=False, verbose=0)  # compiles
     clocks = {"seconds": time.perf_counter, "processor_seconds": time.process_time}
     began = {name: clock() for name, clock in clocks.items()}
-    model.fit(batches.take(steps), verbose=0)
+    model.fit(batches.take(steps), shuffle=False, verbose=0)
     a_step = {name: (clock() - began[name]) / steps for name, clock in clocks.items()}
     return {
         "a_step": {name: round(one, 3) for name, one in a_step.items()},

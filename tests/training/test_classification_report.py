@@ -48,7 +48,8 @@ def test_numbers_are_those_of_scikit_learn():
         ("accuracy", metrics.accuracy_score(labels, answers)),
     ]:
         assert getattr(found, name) == pytest.approx(score), name
-    assert found.confusion.sum() == 200
+    assert found.confusion.sum(axis=1).tolist() == [labels.count(n) for n in NAMES]
+    assert found.confusion.sum(axis=0).tolist() == [answers.count(n) for n in NAMES]
 
 
 def test_who_is_sure_as_often_as_right_is_calibrated():

@@ -167,8 +167,9 @@ class SentencePieceTokenizer:
         names = [] if self.mask_id is not None else [_MASK]
         numbers = range(len(self.sentinel_ids), num_sentinels)
         names += [_SENTINEL.format(n) for n in numbers]
-        proto = sentencepiece_model_pb2.ModelProto.FromString(self.model_proto)
-        control = sentencepiece_model_pb2.ModelProto.SentencePiece.CONTROL
+        # Made when it is imported.
+        model = sentencepiece_model_pb2.ModelProto  # pyright: ignore
+        proto, control = model.FromString(self.model_proto), model.SentencePiece.CONTROL
         for name in names:
             proto.pieces.add(piece=name, score=0.0, type=control)
         proto.trainer_spec.vocab_size = len(proto.pieces)

@@ -114,4 +114,4 @@ class SpanDenoising:
 def _parts(total, count, rng):
     """`count` sizes of at least 1 that sum to `total`, all ways equally likely."""
     cuts = rng.choice(total - 1, size=count - 1, replace=False) + 1
-    return np.diff(np.sort(cuts), prepend=0, append=total)
+    return np.diff(np.sort(cuts), prepend=0, append=total).astype("int64")

@@ -1,127 +1,75 @@
 """Families of pretrained models: what they are called, in their files and here."""
 
-from keras_lm.models.load_pretrained import ACTIVATIONS, Layout
+from keras_lm.models.layout import Layout
+
+# Of models that are causal, or know places by their distance.
+_ABSOLUTE = {"position_embedding_type": ("absolute", None), "is_decoder": (False, None)}
+_BERT_SETTINGS = {
+    "vocabulary_size": "vocab_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "embedding_dim": "hidden_size",
+    "hidden_dim": "hidden_size",
+    "intermediate_dim": "intermediate_size",
+    "max_sequence_length": "max_position_embeddings",
+    "dropout": "hidden_dropout_prob",
+    "num_segments": "type_vocab_size",
+    "activation": "hidden_act",
+    "epsilon": "layer_norm_eps",
+}
+_DISTILBERT_SETTINGS = {
+    "vocabulary_size": "vocab_size",
+    "num_layers": "n_layers",
+    "num_heads": "n_heads",
+    "embedding_dim": "dim",
+    "hidden_dim": "dim",
+    "intermediate_dim": "hidden_dim",
+    "max_sequence_length": "max_position_embeddings",
+    "dropout": "dropout",
+    "activation": "activation",
+}
+_GPT2_SETTINGS = {
+    "vocabulary_size": "vocab_size",
+    "num_layers": "n_layer",
+    "num_heads": "n_head",
+    "hidden_dim": "n_embd",
+    "intermediate_dim": "n_inner",
+    "max_sequence_length": "n_positions",
+    "dropout": "resid_pdrop",
+    "activation": "activation_function",
+}
 
 
-def encoder_arguments(config: dict, tensors: dict) -> dict:
-    """Arguments of `TransformerEncoder` for a BERT, RoBERTa or ELECTRA.
-
-    Args:
-        config: of `config.json`.
-        tensors: arrays by name.
-
-    Returns:
-        dictionary.
-
-    Raises:
-        ValueError: the model is of a kind that this one is not.
-    """
-    _refuse(
-        config, position_embedding_type=("absolute", None), is_decoder=(False, None)
-    )
-    first_place = _first_place(config)
+def _pooling(config, tensors, arguments):
+    """Whether a BERT has its pooler is seen in its weights alone."""
     has_pooler = any("pooler.dense.weight" in name for name in tensors)
-    return {
-        "vocabulary_size": config["vocab_size"],
-        "num_layers": config["num_hidden_layers"],
-        "num_heads": config["num_attention_heads"],
-        "hidden_dim": config["hidden_size"],
-        "intermediate_dim": config["intermediate_size"],
-        "max_sequence_length": config["max_position_embeddings"] - first_place,
-        "dropout": config.get("hidden_dropout_prob", 0.1),
-        "num_segments": config["type_vocab_size"],
-        "embedding_dim": config.get("embedding_size"),
-        "pooling": "first" if has_pooler else "mean",
-        "activation": _activation(config["hidden_act"]),
-        "normalize_first": False,
-        "epsilon": config["layer_norm_eps"],
-    }
+    return {"pooling": "first" if has_pooler else "mean"}
 
 
-def distilbert_arguments(config: dict, tensors: dict) -> dict:
-    """Arguments of `TransformerEncoder` for a DistilBERT.
-
-    Args:
-        config: of `config.json`.
-        tensors: arrays by name; not used.
-
-    Returns:
-        dictionary.
-
-    Raises:
-        ValueError: its activation is unknown.
-    """
-    return {
-        "vocabulary_size": config["vocab_size"],
-        "num_layers": config["n_layers"],
-        "num_heads": config["n_heads"],
-        "hidden_dim": config["dim"],
-        "intermediate_dim": config["hidden_dim"],
-        "max_sequence_length": config["max_position_embeddings"],
-        "dropout": config.get("dropout", 0.1),
-        "activation": _activation(config["activation"]),
-        "normalize_first": False,
-        "epsilon": 1e-12,
-    }
-
-
-def gpt2_arguments(config: dict, tensors: dict) -> dict:
-    """Arguments of `TransformerDecoder` for a GPT-2.
-
-    Args:
-        config: of `config.json`.
-        tensors: arrays by name; not used.
-
-    Returns:
-        dictionary.
-
-    Raises:
-        ValueError: the model is of a kind that this one is not.
-    """
-    _refuse(
-        config,
-        layer_norm_epsilon=(1e-5, None),
-        scale_attn_weights=(True, None),
-        scale_attn_by_inverse_layer_idx=(False, None),
-        tie_word_embeddings=(True, None),
-    )
-    width = config["n_embd"]
-    return {
-        "vocabulary_size": config["vocab_size"],
-        "num_layers": config["n_layer"],
-        "num_heads": config["n_head"],
-        "hidden_dim": width,
-        "intermediate_dim": config.get("n_inner") or 4 * width,
-        "max_sequence_length": config["n_positions"],
-        "dropout": config.get("resid_pdrop", 0.1),
-        "positions": "learned",
-        "activation": _activation(config["activation_function"]),
-    }
-
-
-def _first_place(config):
+def _unused_places(config):
     """RoBERTa counts places from behind its padding token's id."""
-    if config["model_type"] != "roberta":
-        return 0
     return config["pad_token_id"] + 1
 
 
-def _activation(name):
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"The activation in config.json must be one of {sorted(ACTIVATIONS)}. "
-            f"Received: {name!r}"
-        )
-    return ACTIVATIONS[name]
+def _read_roberta(config, tensors, arguments):
+    places = config["max_position_embeddings"] - _unused_places(config)
+    return {"max_sequence_length": places, **_pooling(config, tensors, arguments)}
 
 
-def _refuse(config, **wanted):
-    for name, allowed in wanted.items():
-        if config.get(name) not in allowed:
-            raise ValueError(
-                f"`{name}` in config.json must be {allowed[0]!r}. "
-                f"Received: {config[name]!r}"
-            )
+def _write_bert(model, config):
+    if model.num_segments < 1:
+        raise ValueError(f"`num_segments` must be at least 1, not {model.num_segments}")
+    return {}
+
+
+def _write_roberta(model, config):
+    config = {"pad_token_id": 1, **config, **_write_bert(model, config)}
+    places = model.max_sequence_length + _unused_places(config)
+    return {**config, "max_position_embeddings": places}
+
+
+def _read_gpt2(config, tensors, arguments):
+    return {"intermediate_dim": config["n_inner"] or 4 * config["n_embd"]}
 
 
 _BERT_LAYERS = {
@@ -164,10 +112,60 @@ _GPT2_LAYERS = {
     "block_{i}/feed_forward_norm": "h.{i}.ln_2",
     "final_norm": "ln_f",
 }
+_LAST = {"normalize_first": False}
+_BERT = Layout(
+    _WITH_POOLER,
+    ("", "bert."),
+    "BertModel",
+    _BERT_SETTINGS,
+    ours=_LAST,
+    theirs=_ABSOLUTE,
+    defaults={"hidden_dropout_prob": 0.1},
+    read=_pooling,
+    write=_write_bert,
+)
+_ELECTRA = _BERT._replace(
+    layers=_BERT_LAYERS,
+    prefixes=("", "electra."),
+    architecture="ElectraModel",
+    settings=_BERT_SETTINGS | {"embedding_dim": "embedding_size"},
+)
+_DISTILBERT = Layout(
+    _DISTILBERT_LAYERS,
+    ("", "distilbert."),
+    "DistilBertModel",
+    _DISTILBERT_SETTINGS,
+    ours=_LAST | {"epsilon": 1e-12},
+    defaults={"dropout": 0.1},
+)
+_ROBERTA = _BERT._replace(
+    prefixes=("", "roberta."),
+    architecture="RobertaModel",
+    read=_read_roberta,
+    write=_write_roberta,
+    unused_places=_unused_places,
+)
+_GPT2 = Layout(
+    _GPT2_LAYERS,
+    ("transformer.", ""),
+    "GPT2LMHeadModel",
+    _GPT2_SETTINGS,
+    ours={"positions": "learned"},
+    theirs={
+        "layer_norm_epsilon": (1e-5, None),
+        "scale_attn_weights": (True, None),
+        "scale_attn_by_inverse_layer_idx": (False, None),
+        "tie_word_embeddings": (True, None),
+    },
+    defaults={"resid_pdrop": 0.1, "n_inner": None},
+    read=_read_gpt2,
+    flat=True,
+)
+# The first one that can express a model is the one that it is saved as.
 ENCODERS = {
-    "bert": Layout(encoder_arguments, _WITH_POOLER, "bert."),
-    "roberta": Layout(encoder_arguments, _WITH_POOLER, "roberta.", skips_places=True),
-    "electra": Layout(encoder_arguments, _BERT_LAYERS, "electra."),
-    "distilbert": Layout(distilbert_arguments, _DISTILBERT_LAYERS, "distilbert."),
+    "bert": _BERT,
+    "electra": _ELECTRA,
+    "distilbert": _DISTILBERT,
+    "roberta": _ROBERTA,
 }
-DECODERS = {"gpt2": Layout(gpt2_arguments, _GPT2_LAYERS, "transformer.", flat=True)}
+DECODERS = {"gpt2": _GPT2}

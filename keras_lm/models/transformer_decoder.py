@@ -7,7 +7,7 @@ from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 from keras_lm.models.layouts import DECODERS
-from keras_lm.models.load_pretrained import load_pretrained
+from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
@@ -20,7 +20,7 @@ from keras_lm.models.transformer_parts import (
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class TransformerDecoder(keras.Model):
+class TransformerDecoder(keras.Model, Pretrained):
     """Predicts each next token from those before it.
 
     Token embeddings, `num_layers` blocks of causal self-attention and feed-forward
@@ -73,6 +73,8 @@ class TransformerDecoder(keras.Model):
     Source: https://arxiv.org/abs/1706.03762;
         https://openai.com/research/language-unsupervised (GPT).
     """
+
+    LAYOUTS = DECODERS
 
     def __init__(
         self,
@@ -190,27 +192,6 @@ class TransformerDecoder(keras.Model):
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})
-
-    @classmethod
-    def from_pretrained(cls, path, **arguments):
-        """The GPT-2 in a Hugging Face directory.
-
-        Args:
-            path: directory with `config.json` and `model.safetensors`, as
-                `save_pretrained` of transformers writes it. Nothing in it is executed.
-            **arguments: of the constructor, in place of what the files say: `dropout`,
-                `seed`, `dtype` ..
-
-        Returns:
-            `TransformerDecoder`.
-
-        Raises:
-            ImportError: safetensors is not installed (the extra `pretrained`).
-            OSError: a file is missing or cannot be read.
-            ValueError: the files are of an unknown kind, or a weight is missing or has
-                another shape.
-        """
-        return load_pretrained(cls, DECODERS, path, arguments)
 
     def initial_state(self, inputs, max_length):
         """An empty state for decoding.

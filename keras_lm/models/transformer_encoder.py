@@ -7,7 +7,7 @@ from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.layouts import ENCODERS
-from keras_lm.models.load_pretrained import load_pretrained
+from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
@@ -20,7 +20,7 @@ from keras_lm.models.transformer_parts import (
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class TransformerEncoder(keras.Model):
+class TransformerEncoder(keras.Model, Pretrained):
     """Gives each token a vector that knows the tokens on both sides of it.
 
     Token embeddings, with those of places and segments, `num_layers` blocks of
@@ -82,6 +82,8 @@ class TransformerEncoder(keras.Model):
 
     Source: https://arxiv.org/abs/1810.04805; https://arxiv.org/abs/1706.03762.
     """
+
+    LAYOUTS = ENCODERS
 
     def __init__(
         self,
@@ -234,27 +236,6 @@ class TransformerEncoder(keras.Model):
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})
-
-    @classmethod
-    def from_pretrained(cls, path, **arguments):
-        """The BERT, RoBERTa, DistilBERT or ELECTRA in a Hugging Face directory.
-
-        Args:
-            path: directory with `config.json` and `model.safetensors`, as
-                `save_pretrained` of transformers writes it. Nothing in it is executed.
-            **arguments: of the constructor, in place of what the files say: `dropout`,
-                `pooling`, `seed`, `dtype` ..
-
-        Returns:
-            `TransformerEncoder`. A head that the files hold is left out.
-
-        Raises:
-            ImportError: safetensors is not installed (the extra `pretrained`).
-            OSError: a file is missing or cannot be read.
-            ValueError: the files are of an unknown kind, or a weight is missing or has
-                another shape.
-        """
-        return load_pretrained(cls, ENCODERS, path, arguments)
 
     def _embed(self, token_ids, padding_mask, segment_ids):
         hidden = self.token_embedding(token_ids)  # (B, T, E)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from keras_lm.layers import gelu_tanh
 from keras_lm.models import TransformerDecoder, TransformerEncoder
-from keras_lm.models.layouts import encoder_arguments, gpt2_arguments
+from keras_lm.models.layout import arguments_of
+from keras_lm.models.layouts import DECODERS, ENCODERS
 from tests.checks import assert_close, compiled, outputs_of
 
 rng = np.random.default_rng(seed=0)
@@ -126,34 +126,24 @@ def test_a_real_one_gives_the_numbers_of_transformers():
 
 
 @pytest.mark.parametrize(
-    ("function", "changes", "message"),
+    ("name", "changes", "message"),
     [
+        ("bert", {"is_decoder": True}, "`is_decoder` in config.json must be"),
         (
-            encoder_arguments,
-            {"is_decoder": True},
-            "`is_decoder` in config.json must be",
-        ),
-        (
-            encoder_arguments,
+            "bert",
             {"position_embedding_type": "relative_key"},
             "`position_embedding_type` in config.json must be 'absolute'",
         ),
-        (encoder_arguments, {"hidden_act": "quick"}, "The activation in config.json"),
+        ("bert", {"hidden_act": "quick"}, "The activation in config.json must be one"),
         (
-            gpt2_arguments,
+            "gpt2",
             {"scale_attn_by_inverse_layer_idx": True},
             "`scale_attn_by_inverse_layer_idx` in config.json must be False",
         ),
     ],
 )
-def test_what_a_model_of_ours_is_not_is_refused(function, changes, message):
-    name = "gpt2" if function is gpt2_arguments else "bert"
+def test_what_a_model_of_ours_is_not_is_refused(name, changes, message):
     config = configs()[name].to_dict() | changes
 
     with pytest.raises(ValueError, match=message):
-        function(config, {})
-
-
-def test_activations_are_those_of_the_files():
-    assert encoder_arguments(configs()["bert"].to_dict(), {})["activation"] is gelu_tanh
-    assert encoder_arguments(configs()["electra"].to_dict(), {})["activation"] == "gelu"
+        arguments_of((ENCODERS | DECODERS)[name], config, {}, {})

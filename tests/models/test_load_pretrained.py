@@ -7,8 +7,6 @@ import pytest
 import safetensors.numpy
 
 from keras_lm.models import TransformerDecoder, TransformerEncoder
-from keras_lm.models.layouts import DECODERS, ENCODERS
-from keras_lm.models.load_pretrained import names_of
 from tests.checks import assert_close
 from tests.models.test_layouts import write
 
@@ -34,18 +32,6 @@ def copy(directory, tmp_path):
         return tmp_path
 
     return write_tensors
-
-
-def test_names_of_a_weight():
-    names, part = names_of(ENCODERS["bert"], "encoder_3/block_12/attention/key/kernel")
-    thirds, third = names_of(DECODERS["gpt2"], "model/block_1/attention/value/bias")
-
-    assert names_of(ENCODERS["bert"], "encoder/pooling/attention/score/kernel")[0] == []
-    assert names[0] == "encoder.layer.12.attention.self.key.weight"
-    assert names[1] == "bert.encoder.layer.12.attention.self.key.weight"
-    assert part is None
-    assert thirds[0] == "h.1.attn.c_attn.bias"
-    assert third == 2
 
 
 def test_weights_of_a_model_with_a_head_and_old_names(directory, copy):

@@ -37,9 +37,11 @@ def settings_of(pipeline) -> dict:
     """
     model = _model_of(pipeline)
     if isinstance(model, TransformerDecoder):
-        decoder = _stack(model, model.blocks)
+        decoder = _stack(model, model.blocks) | {"with_encoder_attention": False}
+        if model.normalization == "rms":
+            decoder["rms_norm"] = True
         return {
-            "decoder": decoder | {"with_encoder_attention": False},
+            "decoder": decoder,
             "layer_norm_epsilon": model.final_norm.epsilon,
         }
     decoder = _stack(model, model.decoder_blocks, ["attention", "cross_attention"])

@@ -48,7 +48,7 @@ def save_pretrained(
     kind, config = _choose(model, layouts, kind, known)
     tensors = tensors_of(layouts[kind], model, layouts[kind].unused_places(config))
     with complete_folder(path, overwrite) as folder:
-        text = json.dumps({"model_type": kind, **config}, indent=2)
+        text = json.dumps(config, indent=2)
         (folder / "config.json").write_text(text + "\n", "utf-8")
         numpy_files.save_file(tensors, folder / ONE, metadata={"format": "pt"})
         if tokenizer is not None:
@@ -89,7 +89,7 @@ def _choose(model, layouts, kind, known):
     refusals = []
     for one in layouts if kind is None else [kind]:
         try:
-            return one, _config(layouts[one], model, known)
+            return one, _config(layouts[one], model, {"model_type": one, **known})
         except ValueError as error:
             refusals.append(f"{one}: {error}")
     raise ValueError(
@@ -106,7 +106,7 @@ def _config(layout, model, known):
         if name == "self" or name in _FREE:
             continue
         want, found = wanted.get(name, parameter.default), getattr(model, name)
-        if _comparable(name, want) != _comparable(name, found):
+        if _meant(model, name, want) != _meant(model, name, found):
             raise ValueError(f"`{name}` must be {want!r}, not {found!r}")
     strange = [w.path for w in model.weights if not names_of(layout, w.path)[0]]
     if strange:
@@ -114,11 +114,14 @@ def _config(layout, model, known):
     return config
 
 
-def _comparable(name, value):
+def _meant(model, name, value):
+    """What an argument stands for, to be compared."""
     if name == "activation":
         return keras.activations.get(value)
+    if name == "num_key_value_heads":
+        return value or model.num_heads
     if isinstance(value, (list, tuple)):
-        return [_comparable(name, one) for one in value]
+        return [_meant(model, name, one) for one in value]
     if not isinstance(value, keras.layers.Layer):
         return value
     config = value.get_config()

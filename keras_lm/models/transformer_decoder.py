@@ -5,14 +5,14 @@ from keras import ops
 
 from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
-from keras_lm.models.layouts import DECODERS
+from keras_lm.models.decoder_layouts import DECODERS
 from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
     make_blocks,
-    make_norm,
     make_position_embedding,
     make_token_embedding,
     places_of,
@@ -49,6 +49,12 @@ class TransformerDecoder(keras.Model, Pretrained):
         normalize_first: bool. Normalisation before or after each sub-layer.
         tie_embeddings: bool. Whether logits use the token embeddings or a matrix of
             their own.
+        normalization: "layer" or "rms" (root mean square alone, as in Llama).
+        epsilon: float, above 0. Of the normalisations.
+        use_bias: bool. Whether attention, for short names, and feed-forward networks
+            add biases.
+        rotary_wavelength: float, above 0. Of rotary positions, for short names; larger
+            values suit longer texts.
         seed: int or `None`. Of the dropout.
 
     Call arguments:
@@ -61,7 +67,7 @@ class TransformerDecoder(keras.Model, Pretrained):
         float32 `(B, T, V)`: logits of the token after each position.
 
     Raises:
-        ValueError: a size does not fit, or `positions` is unknown.
+        ValueError: a size does not fit, or `positions` or `normalization` is unknown.
 
     Example:
         >>> model = TransformerDecoder(
@@ -71,7 +77,8 @@ class TransformerDecoder(keras.Model, Pretrained):
         (3, 7, 100)
 
     Source: https://arxiv.org/abs/1706.03762;
-        https://openai.com/research/language-unsupervised (GPT).
+        https://openai.com/research/language-unsupervised (GPT);
+        https://arxiv.org/abs/2302.13971 (Llama).
     """
 
     LAYOUTS = DECODERS
@@ -92,6 +99,10 @@ class TransformerDecoder(keras.Model, Pretrained):
         gated=False,
         normalize_first=True,
         tie_embeddings=True,
+        normalization="layer",
+        epsilon=1e-5,
+        use_bias=True,
+        rotary_wavelength=10_000.0,
         seed=None,
         **kwargs,
     ):
@@ -118,6 +129,10 @@ class TransformerDecoder(keras.Model, Pretrained):
         self.gated = gated
         self.normalize_first = normalize_first
         self.tie_embeddings = tie_embeddings
+        self.normalization = normalization
+        self.epsilon = epsilon
+        self.use_bias = use_bias
+        self.rotary_wavelength = rotary_wavelength
         self.seed = seed
 
         policy = self.dtype_policy
@@ -135,19 +150,23 @@ class TransformerDecoder(keras.Model, Pretrained):
             hidden_dim,
             dropout,
             positions,
+            rotary_wavelength,
             num_key_value_heads=num_key_value_heads,
+            use_bias=use_bias,
             seed=seed_of(seed, 1),
             dtype=policy,
         )
         self.blocks = make_blocks(
             TransformerDecoderBlock,
-            (intermediate_dim, activation, gated, normalize_first, dropout),
+            (intermediate_dim, activation, gated, normalize_first, dropout, epsilon),
             attentions,
             "block",
             seed_of(seed, 1 + num_layers),
             policy,
+            normalization=normalization,
+            use_bias=use_bias,
         )
-        self.final_norm = make_norm(policy, "final_norm")
+        self.final_norm = make_norm(policy, "final_norm", epsilon, normalization)
         self.build((None, None))
 
     def build(self, token_ids_shape):
@@ -185,6 +204,10 @@ class TransformerDecoder(keras.Model, Pretrained):
             "gated": self.gated,
             "normalize_first": self.normalize_first,
             "tie_embeddings": self.tie_embeddings,
+            "normalization": self.normalization,
+            "epsilon": self.epsilon,
+            "use_bias": self.use_bias,
+            "rotary_wavelength": self.rotary_wavelength,
             "seed": self.seed,
         }
 

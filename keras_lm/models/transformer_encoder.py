@@ -4,15 +4,15 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import seed_of
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
-from keras_lm.models.layouts import ENCODERS
+from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
     make_blocks,
-    make_norm,
     make_position_embedding,
     make_token_embedding,
     places_of,

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import seed_of
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.encoder_decoder import EncoderDecoder, source_size
@@ -11,7 +12,6 @@ from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
     make_blocks,
-    make_norm,
     make_position_embedding,
     make_token_embedding,
     places_of,

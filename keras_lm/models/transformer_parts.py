@@ -79,7 +79,14 @@ def make_position_embedding(positions, max_length, hidden_dim, policy, name):
 
 
 def make_attentions(
-    attention, num_layers, num_heads, hidden_dim, dropout, positions=None, **arguments
+    attention,
+    num_layers,
+    num_heads,
+    hidden_dim,
+    dropout,
+    positions=None,
+    rotary_wavelength=10_000.0,
+    **arguments,
 ):
     """An attention layer for each block; see `layers.choose_attention`.
 
@@ -90,6 +97,7 @@ def make_attentions(
         hidden_dim: int.
         dropout: float.
         positions: one of `POSITIONS`.
+        rotary_wavelength: float, above 0. Of rotary positions.
         **arguments: of `choose_attention`.
 
     Returns:
@@ -101,13 +109,20 @@ def make_attentions(
         num_heads=num_heads,
         key_dim=hidden_dim // num_heads,
         dropout=dropout,
-        rotary_wavelength=10_000.0 if positions == "rotary" else None,
+        rotary_wavelength=rotary_wavelength if positions == "rotary" else None,
         **arguments,
     )
 
 
 def make_blocks(
-    block_class, arguments, attentions, name, seed, policy, cross_attentions=None
+    block_class,
+    arguments,
+    attentions,
+    name,
+    seed,
+    policy,
+    cross_attentions=None,
+    **options,
 ):
     """A block for each attention layer.
 
@@ -119,6 +134,7 @@ def make_blocks(
         seed: int or `None`. Of the first block.
         policy: dtype policy.
         cross_attentions: list of `Attention` layers, or `None`.
+        **options: of the class.
 
     Returns:
         list of blocks.
@@ -131,26 +147,13 @@ def make_blocks(
             layer,
             *arguments,
             **other,
+            **options,
             seed=seed_of(seed, i),
             dtype=policy,
             name=f"{name}_{i}",
         )
         for i, (layer, other) in enumerate(zip(attentions, others, strict=True))
     ]
-
-
-def make_norm(policy, name, epsilon=1e-5):
-    """The normalisation that no block has.
-
-    Args:
-        policy: dtype policy.
-        name: str.
-        epsilon: float, above 0.
-
-    Returns:
-        `keras.layers.LayerNormalization`.
-    """
-    return keras.layers.LayerNormalization(epsilon=epsilon, dtype=policy, name=name)
 
 
 def places_of(token_ids, padding_mask):

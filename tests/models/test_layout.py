@@ -4,8 +4,9 @@ import keras
 import pytest
 
 from keras_lm.layers import gelu_tanh
+from keras_lm.models.decoder_layouts import DECODERS
+from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.layout import Layout, arguments_of, config_of, is_turned, names_of
-from keras_lm.models.layouts import DECODERS, ENCODERS
 
 pytestmark = pytest.mark.once
 

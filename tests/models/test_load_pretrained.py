@@ -8,7 +8,7 @@ import safetensors.numpy
 
 from keras_lm.models import TransformerDecoder, TransformerEncoder
 from tests.checks import assert_close
-from tests.models.test_layouts import write
+from tests.pretrained import write
 
 pytestmark = pytest.mark.once
 TOKEN_IDS = np.array([[3, 1, 2, 7]])
@@ -102,7 +102,7 @@ def test_a_pooling_that_the_family_has_not_starts_afresh(tmp_path):
 
 
 def test_files_of_another_kind_are_refused(directory, tmp_path):
-    with pytest.raises(ValueError, match="must be one of .'gpt2'. for a Transformer"):
+    with pytest.raises(ValueError, match="must be one of .'gpt2', .* for a Tr"):
         TransformerDecoder.from_pretrained(directory)
     for text in ("", "[]", "{"):
         (tmp_path / "config.json").write_text(text, "utf-8")

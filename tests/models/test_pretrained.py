@@ -3,7 +3,8 @@
 import pytest
 
 from keras_lm.models import TransformerDecoder, TransformerEncoder
-from keras_lm.models.layouts import DECODERS, ENCODERS
+from keras_lm.models.decoder_layouts import DECODERS
+from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.pretrained import Pretrained
 
 pytestmark = pytest.mark.once

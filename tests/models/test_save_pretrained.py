@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from keras_lm.layers import LocalAttention, MultiHeadAttention
 from keras_lm.models import TransformerDecoder, TransformerEncoder
-from keras_lm.models.layouts import ENCODERS
+from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.save_pretrained import tensors_of
 from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import assert_close, compiled, outputs_of
-from tests.models.test_layouts import REAL, TOKEN_IDS, ask
+from tests.pretrained import REAL, TOKEN_IDS, ask
 
 SIZES = {
     "vocabulary_size": 47,
@@ -31,7 +32,15 @@ ENCODER_KINDS = {
     "distilbert": LAST | {"epsilon": 1e-12},
     "roberta": LAST | {"num_segments": 1, "pooling": "first"},
 }
-DECODER_KINDS = {"gpt2": {"positions": "learned"}}
+LLAMA = {"normalization": "rms", "gated": True, "use_bias": False, "epsilon": 1e-3}
+LLAMA |= {"activation": "silu", "tie_embeddings": False, "rotary_wavelength": 50.0}
+HEADS = {"num_heads": 3, "key_dim": 6, "rotary_wavelength": 50.0}
+DECODER_KINDS = {
+    "gpt2": {"positions": "learned", "epsilon": 1e-3},
+    "llama": LLAMA | {"num_key_value_heads": 1},
+    "mistral": LLAMA | {"attention": LocalAttention(**HEADS, window=3, use_bias=False)},
+    "qwen2": LLAMA | {"attention": MultiHeadAttention(**HEADS, use_output_bias=False)},
+}
 
 
 def make(model_class, **changes):
@@ -95,7 +104,9 @@ def test_we_read_it_ourselves(kind, tmp_path):
 
     again = model_class.from_pretrained(tmp_path / "model", name=model.name)
 
-    assert again.get_config() == model.get_config()
+    for name in ("num_layers", "epsilon", "activation", "positions", "gated"):
+        assert getattr(again, name) == getattr(model, name)
+    assert type(again.blocks[0].attention) is type(model.blocks[0].attention)
     for mine, its in zip(model.get_weights(), again.get_weights(), strict=True):
         assert_close(its, mine, tolerance=0)
 

@@ -1,4 +1,4 @@
-"""Families of pretrained models: what they are called, in their files and here."""
+"""Families of pretrained encoders: what is called what, in their files and here."""
 
 from keras_lm.models.layout import Layout
 
@@ -27,16 +27,6 @@ _DISTILBERT_SETTINGS = {
     "max_sequence_length": "max_position_embeddings",
     "dropout": "dropout",
     "activation": "activation",
-}
-_GPT2_SETTINGS = {
-    "vocabulary_size": "vocab_size",
-    "num_layers": "n_layer",
-    "num_heads": "n_head",
-    "hidden_dim": "n_embd",
-    "intermediate_dim": "n_inner",
-    "max_sequence_length": "n_positions",
-    "dropout": "resid_pdrop",
-    "activation": "activation_function",
 }
 
 
@@ -68,10 +58,6 @@ def _write_roberta(model, config):
     return {**config, "max_position_embeddings": places}
 
 
-def _read_gpt2(config, tensors, arguments):
-    return {"intermediate_dim": config["n_inner"] or 4 * config["n_embd"]}
-
-
 _BERT_LAYERS = {
     "token_embedding": "embeddings.word_embeddings",
     "position_embedding": "embeddings.position_embeddings",
@@ -98,19 +84,6 @@ _DISTILBERT_LAYERS = {
     "block_{i}/feed_forward/inner": "transformer.layer.{i}.ffn.lin1",
     "block_{i}/feed_forward/output": "transformer.layer.{i}.ffn.lin2",
     "block_{i}/feed_forward_norm": "transformer.layer.{i}.output_layer_norm",
-}
-_GPT2_LAYERS = {
-    "token_embedding": "wte",
-    "position_embedding": "wpe",
-    "block_{i}/attention/query": ("h.{i}.attn.c_attn", 0),
-    "block_{i}/attention/key": ("h.{i}.attn.c_attn", 1),
-    "block_{i}/attention/value": ("h.{i}.attn.c_attn", 2),
-    "block_{i}/attention/output": "h.{i}.attn.c_proj",
-    "block_{i}/attention_norm": "h.{i}.ln_1",
-    "block_{i}/feed_forward/inner": "h.{i}.mlp.c_fc",
-    "block_{i}/feed_forward/output": "h.{i}.mlp.c_proj",
-    "block_{i}/feed_forward_norm": "h.{i}.ln_2",
-    "final_norm": "ln_f",
 }
 _LAST = {"normalize_first": False}
 _BERT = Layout(
@@ -145,22 +118,6 @@ _ROBERTA = _BERT._replace(
     write=_write_roberta,
     unused_places=_unused_places,
 )
-_GPT2 = Layout(
-    _GPT2_LAYERS,
-    ("transformer.", ""),
-    "GPT2LMHeadModel",
-    _GPT2_SETTINGS,
-    ours={"positions": "learned"},
-    theirs={
-        "layer_norm_epsilon": (1e-5, None),
-        "scale_attn_weights": (True, None),
-        "scale_attn_by_inverse_layer_idx": (False, None),
-        "tie_word_embeddings": (True, None),
-    },
-    defaults={"resid_pdrop": 0.1, "n_inner": None},
-    read=_read_gpt2,
-    flat=True,
-)
 # The first one that can express a model is the one that it is saved as.
 ENCODERS = {
     "bert": _BERT,
@@ -168,4 +125,3 @@ ENCODERS = {
     "distilbert": _DISTILBERT,
     "roberta": _ROBERTA,
 }
-DECODERS = {"gpt2": _GPT2}

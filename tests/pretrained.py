@@ -14,6 +14,17 @@ SIZES = {
     "intermediate_size": 11,
     "max_position_embeddings": 19,
 }
+PAIRED = {
+    "vocab_size": 47,
+    "d_model": 18,
+    "max_position_embeddings": 19,
+    **{f"{side}_layers": 2 for side in ("encoder", "decoder")},
+    **{f"{side}_attention_heads": 3 for side in ("encoder", "decoder")},
+    **{f"{side}_ffn_dim": 11 for side in ("encoder", "decoder")},
+    "pad_token_id": 1,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+}
 LLAMA = {
     **SIZES,
     "num_attention_heads": 6,
@@ -50,6 +61,13 @@ def configs():
             bos_token_id=1,
             eos_token_id=1,
         ),
+        "marian": transformers.MarianConfig(
+            **PAIRED,
+            activation_function="swish",
+            scale_embedding=True,
+            decoder_start_token_id=1,
+        ),
+        "bart": transformers.BartConfig(**PAIRED, decoder_start_token_id=2),
         "llama": transformers.LlamaConfig(**LLAMA),
         "mistral": transformers.MistralConfig(**LLAMA),
         "qwen2": transformers.Qwen2Config(**LLAMA),
@@ -66,8 +84,12 @@ def write(name, path, head=None, **changes):
     config.update(changes)
     model = model_class.from_config(config).eval()
     torch.manual_seed(0)
-    for weight in model.parameters():
-        weight.data = torch.randn(weight.shape) / 3
+    for name, weight in model.named_parameters():
+        if not name.endswith("embed_positions.weight") or weight.requires_grad:
+            weight.data = torch.randn(weight.shape) / 3
+    for name, array in model.named_buffers():
+        if name == "final_logits_bias":
+            array.data = torch.randn(array.shape) / 3
     model.save_pretrained(path)
     return model
 

@@ -127,7 +127,7 @@ _GPT2_LAYERS = {
 }
 _LLAMA_LAYERS = {
     "token_embedding": "embed_tokens",
-    "token_embedding/reverse_embeddings": "/lm_head",
+    "token_embedding/reverse_embeddings": "lm_head.weight",
     "block_{i}/attention/query": "layers.{i}.self_attn.q_proj",
     "block_{i}/attention/key": "layers.{i}.self_attn.k_proj",
     "block_{i}/attention/value": "layers.{i}.self_attn.v_proj",

@@ -29,7 +29,8 @@ class Layout(NamedTuple):
     Args:
         layers: `{our layer's path: their name}`; `{i}` is the number of a block. Where
             three of ours are side by side in one of theirs, a tuple of its name and
-            0, 1 or 2. A name that begins with "/" has no prefix.
+            0, 1 or 2; where it has two names, a list. The path of a weight itself
+            stands for a whole name, without a prefix.
         prefixes: tuple of str. What may stand before their names, the usual one first.
         architecture: str. Their class that has all of these weights.
         settings: `{our constructor's argument: its name in config.json}`.
@@ -39,7 +40,8 @@ class Layout(NamedTuple):
         read: function of `config.json`, the tensors and our arguments up to here, to
             further arguments of ours.
         write: function of our model and `config.json` up to here, to further settings
-            of theirs.
+            of theirs; `None` for a family that is read only.
+        constants: `{our weight's path: number}`, where theirs is not written.
         unused_places: function of `config.json`, to the number of rows that their
             table of places has before ours.
         flat: bool. Whether kernels are stored as ours, `(in, out)`, and not turned.
@@ -53,7 +55,8 @@ class Layout(NamedTuple):
     theirs: dict = {}
     defaults: dict = {}
     read: Callable = lambda config, tensors, arguments: {}
-    write: Callable = lambda model, config: {}
+    write: Callable | None = lambda model, config: {}
+    constants: dict = {}
     unused_places: Callable = lambda config: 0
     flat: bool = False
 
@@ -100,8 +103,10 @@ def config_of(layout: Layout, model, known: dict) -> dict:
         dictionary.
 
     Raises:
-        ValueError: its activation has no name there.
+        ValueError: its activation has no name there, or the family is read only.
     """
+    if layout.write is None:
+        raise ValueError("it can be read, not written")
     config = {name: allowed[0] for name, allowed in layout.theirs.items()} | known
     for ours, theirs in layout.settings.items():
         value = getattr(model, ours)
@@ -121,18 +126,35 @@ def names_of(layout: Layout, path: str) -> tuple[Sequence[str], int | None]:
         list of str, the usual one first, none for what the family does not know; and
         0, 1, 2 or `None` for the whole.
     """
-    _, layer, leaf = re.fullmatch(r"([^/]+)/(.+)/([^/]+)", path).groups()
+    path = path_of(path)
+    if path in layout.layers:
+        return [layout.layers[path]], None
+    layer, _, leaf = path.rpartition("/")
     block = re.search(r"_(\d+)", layer)
-    number = block[1] if block else ""
-    layer = re.sub(r"_\d+", "_{i}", layer, count=1)
-    theirs = layout.layers.get(f"{layer}/{leaf}", layout.layers.get(layer))
+    theirs = layout.layers.get(re.sub(r"_\d+", "_{i}", layer, count=1))
     if theirs is None or leaf not in _LEAVES:
         return [], None
     theirs, part = theirs if isinstance(theirs, tuple) else (theirs, None)
-    prefixes = ("",) if theirs.startswith("/") else layout.prefixes
-    theirs = theirs.replace("{i}", number).removeprefix("/")
     leaves = [_LEAVES[leaf], *filter(None, [_OLD_LEAVES.get(leaf)])]
-    return [f"{prefix}{theirs}.{one}" for one in leaves for prefix in prefixes], part
+    names = [
+        f"{prefix}{one}.{leaf}".replace("{i}", block[1] if block else "")
+        for one in ([theirs] if isinstance(theirs, str) else theirs)
+        for leaf in leaves
+        for prefix in layout.prefixes
+    ]
+    return names, part
+
+
+def path_of(path: str) -> str:
+    """The path of a weight without the model's name.
+
+    Args:
+        path: of our weight, the model's name first.
+
+    Returns:
+        str.
+    """
+    return path.partition("/")[2]
 
 
 def is_turned(layout: Layout, path: str) -> bool:

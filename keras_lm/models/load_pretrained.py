@@ -6,7 +6,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_lm.models.layout import Layout, arguments_of, is_turned, names_of
+from keras_lm.models.layout import (
+    Layout,
+    arguments_of,
+    is_turned,
+    names_of,
+    path_of,
+)
 from keras_lm.models.read_tensors import read_tensors
 
 
@@ -94,6 +100,8 @@ def weight_of(layout: Layout, tensors: dict, weight, unused_places=0) -> np.ndar
     Raises:
         ValueError: there is none, or it has another shape.
     """
+    if path_of(weight.path) in layout.constants:
+        return np.full(weight.shape, layout.constants[path_of(weight.path)])
     names, part = names_of(layout, weight.path)
     if not names:
         return keras.ops.convert_to_numpy(weight)
@@ -105,18 +113,24 @@ def weight_of(layout: Layout, tensors: dict, weight, unused_places=0) -> np.ndar
             f"The weights must have {names[0]}, for {weight.path} of shape "
             f"{tuple(weight.shape)}. Received: {_near(names[0], tensors)}"
         )
-    array = tensors[name]
-    if part is not None and array.shape[-1] % 3 == 0:
-        array = np.split(array, 3, axis=-1)[part]
-    if is_turned(layout, weight.path):
-        array = array.T
-    if "/position_embedding/" in weight.path:
-        array = array[unused_places:]
+    array = _as_ours(layout, tensors[name], weight, part, unused_places)
     if array.shape != tuple(weight.shape):
         raise ValueError(
             f"{name} must have the shape {tuple(weight.shape)}, of {weight.path}. "
             f"Received: {array.shape}"
         )
+    return array
+
+
+def _as_ours(layout, array, weight, part, unused_places):
+    if part is not None and array.shape[-1] % 3 == 0:
+        array = np.split(array, 3, axis=-1)[part]
+    if is_turned(layout, weight.path):
+        array = array.T
+    if "position_embedding/" in weight.path:
+        array = array[unused_places:]
+    if array.shape == (1, *weight.shape):  # a bias of logits, of a batch of one
+        array = array[0]
     return array
 
 

@@ -16,8 +16,9 @@ class Pretrained:
     def from_pretrained(cls, path, **arguments):
         """The model in a Hugging Face directory.
 
-        A `TransformerEncoder` may be a BERT, RoBERTa, DistilBERT or ELECTRA, a
-        `TransformerDecoder` a GPT-2.
+        A `TransformerEncoder` may be a BERT, RoBERTa, DistilBERT or ELECTRA; a
+        `TransformerDecoder` a GPT-2, Llama, Mistral or Qwen2; a
+        `TransformerEncoderDecoder` a Marian or BART.
 
         Args:
             path: directory with `config.json` and `model.safetensors`, as

@@ -69,7 +69,7 @@ def tensors_of(layout: Layout, model, unused_places=0) -> dict[str, np.ndarray]:
     parts = {}
     for weight in model.weights:
         array = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
-        if "/position_embedding/" in weight.path:
+        if "position_embedding/" in weight.path:
             array = np.pad(array, ((unused_places, 0), (0, 0)))
         if is_turned(layout, weight.path):
             array = array.T

@@ -11,6 +11,7 @@ from keras_lm.models.decoder_layouts import DECODERS
 from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
+    constructor_arguments,
     make_attentions,
     make_blocks,
     make_position_embedding,
@@ -188,28 +189,8 @@ class TransformerDecoder(keras.Model, Pretrained):
         return self._logits(hidden)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "max_sequence_length": self.max_sequence_length,
-            "dropout": self.dropout,
-            "attention": keras.saving.serialize_keras_object(self.attention),
-            "num_key_value_heads": self.num_key_value_heads,
-            "positions": self.positions,
-            "activation": keras.activations.serialize(self.activation),
-            "gated": self.gated,
-            "normalize_first": self.normalize_first,
-            "tie_embeddings": self.tie_embeddings,
-            "normalization": self.normalization,
-            "epsilon": self.epsilon,
-            "use_bias": self.use_bias,
-            "rotary_wavelength": self.rotary_wavelength,
-            "seed": self.seed,
-        }
+        own = constructor_arguments(self, TransformerDecoder)
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):

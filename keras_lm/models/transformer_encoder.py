@@ -11,6 +11,7 @@ from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
+    constructor_arguments,
     make_attentions,
     make_blocks,
     make_position_embedding,
@@ -211,26 +212,8 @@ class TransformerEncoder(keras.Model, Pretrained):
         return self.norm(hidden) if self.normalize_first else hidden
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "max_sequence_length": self.max_sequence_length,
-            "dropout": self.dropout,
-            "attention": keras.saving.serialize_keras_object(self.attention),
-            "positions": self.positions,
-            "num_segments": self.num_segments,
-            "embedding_dim": self.embedding_dim,
-            "pooling": self.pooling,
-            "activation": keras.activations.serialize(self.activation),
-            "gated": self.gated,
-            "normalize_first": self.normalize_first,
-            "epsilon": self.epsilon,
-            "seed": self.seed,
-        }
+        own = constructor_arguments(self, TransformerEncoder)
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):

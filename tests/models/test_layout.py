@@ -40,9 +40,9 @@ def test_names_of_a_weight():
     assert third == 2
 
 
-def test_names_at_the_root_have_no_prefix():
+def test_whole_names_have_no_prefix():
     layout = SMALL._replace(
-        layers={"tokens": "wte", "tokens/reverse_embeddings": "/head"},
+        layers={"tokens": "wte", "tokens/reverse_embeddings": "head.weight"},
         prefixes=("model.", ""),
     )
 

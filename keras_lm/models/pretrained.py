@@ -1,5 +1,6 @@
 """What the models share that are read from, and written as, the files of others."""
 
+from keras_lm.models.from_keras_hub import from_keras_hub
 from keras_lm.models.load_pretrained import load_pretrained
 from keras_lm.models.save_pretrained import save_pretrained
 
@@ -36,6 +37,24 @@ class Pretrained:
                 another shape.
         """
         return load_pretrained(cls, cls.LAYOUTS, path, arguments)
+
+    @classmethod
+    def from_keras_hub(cls, backbone, **arguments):
+        """The model that a backbone of KerasHub is, with its weights.
+
+        Args:
+            backbone: `keras_hub.models.BertBackbone` for a `TransformerEncoder`,
+                `keras_hub.models.GPT2Backbone` for a `TransformerDecoder`.
+            **arguments: of the constructor, in place of what the backbone says.
+
+        Returns:
+            model of the class.
+
+        Raises:
+            TypeError: it is no such backbone.
+            ValueError: a weight is missing or has another size.
+        """
+        return from_keras_hub(cls, backbone, arguments)
 
     def save_pretrained(self, path, tokenizer=None, model_type=None, overwrite=False):
         """Writes the model as transformers and `from_pretrained` read it.

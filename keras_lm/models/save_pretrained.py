@@ -42,9 +42,8 @@ def save_pretrained(
         ValueError: no family can express the model.
     """
     numpy_files = import_safetensors().numpy
-    known = {}
-    if getattr(tokenizer, "padding_id", None) is not None:
-        known["pad_token_id"] = tokenizer.padding_id
+    padding_id = getattr(tokenizer, "padding_id", None)
+    known = {} if padding_id is None else {"pad_token_id": padding_id}
     kind, config = _choose(model, layouts, kind, known)
     tensors = tensors_of(layouts[kind], model, layouts[kind].unused_places(config))
     with complete_folder(path, overwrite) as folder:

@@ -86,7 +86,8 @@ def write(name, path, head=None, **changes):
     torch.manual_seed(0)
     for name, weight in model.named_parameters():
         if not name.endswith("embed_positions.weight") or weight.requires_grad:
-            weight.data = torch.randn(weight.shape) / 3
+            gain = name.endswith("weight") and weight.ndim == 1
+            weight.data = gain * 1.0 + torch.randn(weight.shape) / 3
     for name, array in model.named_buffers():
         if name == "final_logits_bias":
             array.data = torch.randn(array.shape) / 3

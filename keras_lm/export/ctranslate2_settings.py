@@ -37,11 +37,14 @@ def settings_of(pipeline) -> dict:
     """
     model = _model_of(pipeline)
     if isinstance(model, TransformerDecoder):
-        decoder = _stack(model, model.blocks)
+        decoder = _stack(model, model.blocks) | {"with_encoder_attention": False}
+        if model.normalization == "rms":
+            decoder["rms_norm"] = True
         return {
-            "decoder": decoder | {"with_encoder_attention": False},
+            "decoder": decoder,
             "layer_norm_epsilon": model.final_norm.epsilon,
         }
+    _check_ends(model)
     decoder = _stack(model, model.decoder_blocks, ["attention", "cross_attention"])
     # Where it looked is said as `step_with_attention` does: the mean of all heads.
     heads = {"alignment_layer": -1, "alignment_heads": decoder["num_heads"]}
@@ -74,6 +77,22 @@ def _model_of(pipeline):
                 f"{layer.dtype_policy.name!r}"
             )
     return model
+
+
+def _check_ends(model):
+    """Refuses what stands before or behind the blocks and is not written (yet)."""
+    for setting, wanted in [
+        ("outer_norm", "last"),
+        ("share_positions", True),
+        ("scale_embeddings", False),
+        ("logits_bias", False),
+    ]:
+        value = getattr(model, setting)
+        if value != wanted:
+            raise ExportError(
+                f"`{setting}` must be {wanted!r} for an export to CTranslate2. "
+                f"Received: {setting}={value!r}"
+            )
 
 
 def _stack(model, blocks, names=("attention",)):

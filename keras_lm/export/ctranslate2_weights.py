@@ -141,6 +141,8 @@ def _arrays(layer):
 
 
 def _layer_norm(name, layer):
+    if isinstance(layer, keras.layers.RMSNormalization):
+        return {f"{name}.gamma": _array(layer.scale)}
     return {f"{name}.gamma": _array(layer.gamma), f"{name}.beta": _array(layer.beta)}
 
 

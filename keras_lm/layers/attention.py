@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm import backend
-from keras_lm.layers.masks import Visibility, both, heads_mask
+from keras_lm.layers.masks import Visibility, both, heads_mask, hide_rows
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 
 
@@ -28,6 +28,7 @@ class Attention(keras.layers.Layer):
             `None`.
         dropout: float, 0 to 1. Fraction of attention weights dropped in training.
         use_bias: bool. Whether the four projections add a bias.
+        use_output_bias: bool. Whether the last one does; `use_bias` when `None`.
         output_dim: int. Width of the output; the query's width when `None`.
         rotary_wavelength: float or `None`. Turns queries and keys by their positions
             (`RotaryEmbedding`); for self-attention only.
@@ -58,6 +59,7 @@ class Attention(keras.layers.Layer):
         bias_initializer="zeros",
         kernel_regularizer=None,
         seed=None,
+        use_output_bias=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -79,6 +81,7 @@ class Attention(keras.layers.Layer):
             )
         self.dropout = dropout
         self.use_bias = use_bias
+        self.use_output_bias = use_output_bias
         if output_dim is not None:
             _at_least_one("output_dim", output_dim)
         self.output_dim = output_dim
@@ -154,7 +157,7 @@ class Attention(keras.layers.Layer):
             context, weights = self.weigh(q, k, v, visibility, training)
         else:
             context = self.attend(q, k, v, visibility, training)
-        context, weights = _hide_rows(context, weights, _as_bool(query_mask))
+        context, weights = hide_rows(context, weights, _as_bool(query_mask))
         output = self.merge(context)
         return (output, weights) if return_attention_scores else output
 
@@ -174,6 +177,7 @@ class Attention(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(self.bias_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
+            "use_output_bias": self.use_output_bias,
         }
 
     def initial_state(self, batch_size, max_length):
@@ -248,9 +252,12 @@ class Attention(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must define `weigh`")
 
     def _projection(self, width, name):
+        use_bias = self.use_bias
+        if name == "output" and self.use_output_bias is not None:
+            use_bias = self.use_output_bias
         return keras.layers.Dense(
             width,
-            use_bias=self.use_bias,
+            use_bias=use_bias,
             kernel_initializer=_fresh(self.kernel_initializer),
             bias_initializer=_fresh(self.bias_initializer),
             kernel_regularizer=self.kernel_regularizer,
@@ -270,16 +277,6 @@ def _split_heads(array, num_heads):
     steps, width = ops.shape(array)[1], array.shape[2] // num_heads
     array = ops.reshape(array, (-1, steps, num_heads, width))  # (B, T, H, D)
     return ops.transpose(array, (0, 2, 1, 3))  # (B, H, T, D)
-
-
-def _hide_rows(context, weights, query_mask):
-    if query_mask is None:
-        return context, weights
-    rows = ops.expand_dims(ops.expand_dims(query_mask, 1), -1)  # (B, 1, T, 1)
-    context = ops.where(rows, context, ops.cast(0, context.dtype))
-    if weights is not None:
-        weights = ops.where(rows, weights, ops.cast(0, weights.dtype))
-    return context, weights
 
 
 def _as_bool(mask):

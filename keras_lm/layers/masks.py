@@ -176,3 +176,23 @@ def zero_blind_rows(context, mask):
         return context
     sees_something = ops.any(mask, axis=-1, keepdims=True)  # (B, H, T, 1)
     return ops.where(sees_something, context, ops.cast(0, context.dtype))
+
+
+def hide_rows(context, weights, query_mask):
+    """Turns the rows of hidden queries into 0.
+
+    Args:
+        context: float `(B, H, T, D)`.
+        weights: float `(B, H, T, S)` or `None`.
+        query_mask: bool `(B, T)` or `None`. `True` = a real query.
+
+    Returns:
+        `(context, weights)`.
+    """
+    if query_mask is None:
+        return context, weights
+    rows = ops.expand_dims(ops.expand_dims(query_mask, 1), -1)  # (B, 1, T, 1)
+    context = ops.where(rows, context, ops.cast(0, context.dtype))
+    if weights is not None:
+        weights = ops.where(rows, weights, ops.cast(0, weights.dtype))
+    return context, weights

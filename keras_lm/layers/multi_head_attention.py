@@ -38,6 +38,7 @@ class MultiHeadAttention(Attention):
             shrinks the decoding state by `num_heads / num_key_value_heads`.
         dropout: float, 0 to 1. Fraction of attention weights dropped in training.
         use_bias: bool. Whether the four projections add a bias.
+        use_output_bias: bool. Whether the last one does; `use_bias` when `None`.
         output_dim: int. Width of the output; the query's width when `None`.
         rotary_wavelength: float or `None`. Turns queries and keys by their positions
             (`RotaryEmbedding`); for self-attention only.

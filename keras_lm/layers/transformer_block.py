@@ -3,6 +3,7 @@
 import keras
 
 from keras_lm.layers.feed_forward import FeedForward
+from keras_lm.layers.make_norm import make_norm
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -27,6 +28,8 @@ class TransformerBlock(keras.layers.Layer):
         dropout: float, 0 to 1. Fraction of each sub-layer's output dropped in training.
         epsilon: float, above 0. Of the normalisations.
         seed: int or `None`. Of the dropout.
+        normalization: "layer" or "rms"; see `layers.make_norm`.
+        use_bias: bool. Whether the feed-forward network adds biases.
 
     Source: https://arxiv.org/abs/1706.03762, section 3.1;
         https://arxiv.org/abs/2002.04745 (normalisation first).
@@ -42,6 +45,8 @@ class TransformerBlock(keras.layers.Layer):
         dropout=0.0,
         epsilon=1e-5,
         seed=None,
+        normalization="layer",
+        use_bias=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -51,16 +56,18 @@ class TransformerBlock(keras.layers.Layer):
         self.dropout = dropout
         self.epsilon = epsilon
         self.seed = seed
+        self.normalization = normalization
         self.supports_masking = True
         self.feed_forward = FeedForward(
             intermediate_dim,
             activation,
             gated,
+            use_bias=use_bias,
             dtype=self.dtype_policy,
             name="feed_forward",
         )
-        self.attention_norm = self.normalization("attention_norm")
-        self.feed_forward_norm = self.normalization("feed_forward_norm")
+        self.attention_norm = self.norm("attention_norm")
+        self.feed_forward_norm = self.norm("feed_forward_norm")
         self.dropout_layer = keras.layers.Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
@@ -83,6 +90,8 @@ class TransformerBlock(keras.layers.Layer):
             "dropout": self.dropout,
             "epsilon": self.epsilon,
             "seed": self.seed,
+            "normalization": self.normalization,
+            "use_bias": self.feed_forward.use_bias,
         }
 
     @classmethod
@@ -122,8 +131,6 @@ class TransformerBlock(keras.layers.Layer):
         hidden = hidden + self.dropout_layer(new, training=training)
         return hidden if self.normalize_first else norm(hidden)
 
-    def normalization(self, name):
+    def norm(self, name):
         """A normalisation of its own for a sub-layer."""
-        return keras.layers.LayerNormalization(
-            epsilon=self.epsilon, dtype=self.dtype_policy, name=name
-        )
+        return make_norm(self.dtype_policy, name, self.epsilon, self.normalization)

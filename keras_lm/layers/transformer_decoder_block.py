@@ -33,6 +33,7 @@ class TransformerDecoderBlock(TransformerBlock):
         seed: int or `None`. Of the dropout.
         cross_attention: an attention layer for the source, for this block alone; `None`
             for a block without.
+        **kwargs: of `TransformerBlock`: `normalization`, `use_bias`.
 
     Call arguments:
         hidden: float `(B, T, D)`.
@@ -85,7 +86,7 @@ class TransformerDecoderBlock(TransformerBlock):
         )
         self.cross_attention = cross_attention
         if cross_attention is not None:
-            self.cross_attention_norm = self.normalization("cross_attention_norm")
+            self.cross_attention_norm = self.norm("cross_attention_norm")
 
     def build(self, hidden_shape, source_shape=None):
         super().build(hidden_shape)

@@ -25,6 +25,7 @@ class TransformerEncoderBlock(TransformerBlock):
         dropout: float, 0 to 1. Fraction of each sub-layer's output dropped in training.
         epsilon: float, above 0. Of the normalisations.
         seed: int or `None`. Of the dropout.
+        **kwargs: of `TransformerBlock`: `normalization`, `use_bias`.
 
     Call arguments:
         hidden: float `(B, T, D)`.

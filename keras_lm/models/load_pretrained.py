@@ -1,65 +1,32 @@
 """Models of ours from the files of others: configuration, names, weights."""
 
 import json
-import re
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from keras_lm.layers.gelu_tanh import gelu_tanh
+from keras_lm.models.layout import (
+    Layout,
+    arguments_of,
+    is_turned,
+    names_of,
+    path_of,
+)
 from keras_lm.models.read_tensors import read_tensors
 
-# Hugging Face's names; Keras' "gelu" is the exact one.
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": gelu_tanh,
-    "gelu_pytorch_tanh": gelu_tanh,
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
-_LEAVES = {"kernel": "weight", "embeddings": "weight"}
-_LEAVES |= {"gamma": "weight", "beta": "bias", "bias": "bias"}
-# Norms of checkpoints that were once TensorFlow's.
-_OLD_LEAVES = {"gamma": "gamma", "beta": "beta"}
 
-
-class Layout(NamedTuple):
-    """How one family writes its models.
-
-    Args:
-        arguments: function of the dictionary in `config.json`, to the arguments of our
-            constructor.
-        layers: `{our layer's path: their name}`; `{i}` is the number of a block. Where
-            three of ours are side by side in one of theirs, a tuple of its name and
-            0, 1 or 2.
-        prefix: str. Stands before their names where a model has a head.
-        flat: bool. Whether kernels are stored as ours, `(in, out)`, and not turned.
-        skips_places: bool. Whether the table of places has rows before ours, of which
-            the last are wanted.
-    """
-
-    arguments: Callable
-    layers: dict
-    prefix: str
-    flat: bool = False
-    skips_places: bool = False
-
-
-def load_pretrained(model_class, layouts: dict, path, arguments: dict):
+def load_pretrained(model_class, layouts: dict, path, options: dict):
     """A model with the weights in a directory as Hugging Face writes it.
 
     What the family knows nothing of starts afresh: a pooling or an attention's own
-    weights that `arguments` ask for.
+    weights that `options` ask for.
 
     Args:
         model_class: of the model.
         layouts: `{model type: Layout}`.
         path: directory with `config.json` and `model.safetensors`.
-        arguments: of the constructor, in place of those in `config.json`.
+        options: arguments of the constructor, in place of those in `config.json`.
 
     Returns:
         the model.
@@ -80,15 +47,16 @@ def load_pretrained(model_class, layouts: dict, path, arguments: dict):
     layout = layouts[kind]
     tensors = read_tensors(path)
     try:
-        theirs = layout.arguments(config, tensors)
+        arguments = arguments_of(layout, config, tensors, options)
     except KeyError as error:
         raise ValueError(
             f"{Path(path) / 'config.json'} of a {kind} must say {error}. "
             f"Received: {sorted(config)}"
         ) from error
-    model = model_class(**{**theirs, **arguments})
+    model = model_class(**arguments)
+    unused = layout.unused_places({**layout.defaults, **config})
     # All are found before the first is given.
-    found = [weight_of(layout, tensors, weight) for weight in model.weights]
+    found = [weight_of(layout, tensors, weight, unused) for weight in model.weights]
     model.set_weights(found)
     return model
 
@@ -117,13 +85,14 @@ def read_config(path) -> dict:
     return config
 
 
-def weight_of(layout: Layout, tensors: dict, weight) -> np.ndarray:
+def weight_of(layout: Layout, tensors: dict, weight, unused_places=0) -> np.ndarray:
     """What is given to a weight of the model; what it has, if the family knows none.
 
     Args:
         layout: of the family.
         tensors: arrays by name.
         weight: a variable.
+        unused_places: int. Rows of a table of places that stand before ours.
 
     Returns:
         array of the variable's shape.
@@ -131,6 +100,8 @@ def weight_of(layout: Layout, tensors: dict, weight) -> np.ndarray:
     Raises:
         ValueError: there is none, or it has another shape.
     """
+    if path_of(weight.path) in layout.constants:
+        return np.full(weight.shape, layout.constants[path_of(weight.path)])
     names, part = names_of(layout, weight.path)
     if not names:
         return keras.ops.convert_to_numpy(weight)
@@ -142,13 +113,7 @@ def weight_of(layout: Layout, tensors: dict, weight) -> np.ndarray:
             f"The weights must have {names[0]}, for {weight.path} of shape "
             f"{tuple(weight.shape)}. Received: {_near(names[0], tensors)}"
         )
-    array = tensors[name]
-    if part is not None and array.shape[-1] % 3 == 0:
-        array = np.split(array, 3, axis=-1)[part]
-    if weight.path.endswith("/kernel") and not layout.flat:
-        array = array.T
-    if layout.skips_places and "/position_embedding/" in weight.path:
-        array = array[-weight.shape[0] :]
+    array = _as_ours(layout, tensors[name], weight, part, unused_places)
     if array.shape != tuple(weight.shape):
         raise ValueError(
             f"{name} must have the shape {tuple(weight.shape)}, of {weight.path}. "
@@ -157,30 +122,16 @@ def weight_of(layout: Layout, tensors: dict, weight) -> np.ndarray:
     return array
 
 
-def names_of(layout: Layout, path: str) -> tuple[Sequence[str], int | None]:
-    """The names that a weight may have in the family's files, and which part it is.
-
-    Args:
-        layout: of the family.
-        path: of our weight, the model's name first.
-
-    Returns:
-        list of str, the usual one first, none for what the family does not know; and
-        0, 1, 2 or `None` for the whole.
-    """
-    _, layer, leaf = re.fullmatch(r"([^/]+)/(.+)/([^/]+)", path).groups()
-    block = re.search(r"_(\d+)", layer)
-    number = block[1] if block else ""
-    theirs = layout.layers.get(re.sub(r"_\d+", "_{i}", layer, count=1))
-    if theirs is None:
-        return [], None
-    part = None
-    if isinstance(theirs, tuple):
-        theirs, part = theirs
-    theirs = theirs.replace("{i}", number)
-    leaves = [_LEAVES[leaf], *filter(None, [_OLD_LEAVES.get(leaf)])]
-    prefixes = ("", layout.prefix)
-    return [f"{prefix}{theirs}.{one}" for one in leaves for prefix in prefixes], part
+def _as_ours(layout, array, weight, part, unused_places):
+    if part is not None and array.shape[-1] % 3 == 0:
+        array = np.split(array, 3, axis=-1)[part]
+    if is_turned(layout, weight.path):
+        array = array.T
+    if "position_embedding/" in weight.path:
+        array = array[unused_places:]
+    if array.shape == (1, *weight.shape):  # a bias of logits, of a batch of one
+        array = array[0]
+    return array
 
 
 def _near(name, tensors):

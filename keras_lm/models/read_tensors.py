@@ -66,14 +66,27 @@ def _files(directory):
     return [directory / file for file in files]
 
 
-def _deserialize(path):
+def import_safetensors():
+    """The package that reads and writes the format.
+
+    Returns:
+        module.
+
+    Raises:
+        ImportError: it is not installed (the extra `pretrained`).
+    """
     try:
-        import safetensors
+        import safetensors.numpy
     except ImportError as error:
         raise ImportError(
             "Pretrained weights need the extra `pretrained`: pip install "
             "'keras-lm[pretrained]'. Received: an installation without safetensors"
         ) from error
+    return safetensors
+
+
+def _deserialize(path):
+    safetensors = import_safetensors()
     content = path.read_bytes()
     try:
         return safetensors.deserialize(content)

@@ -4,9 +4,10 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import check_heads, check_sizes, seed_of
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.token_head import TokenHead, at_positions
-from keras_lm.models.transformer_parts import make_attentions, make_blocks, make_norm
+from keras_lm.models.transformer_parts import make_attentions, make_blocks
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")

@@ -5,14 +5,15 @@ from keras import ops
 
 from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
-from keras_lm.models.layouts import DECODERS
-from keras_lm.models.load_pretrained import load_pretrained
+from keras_lm.models.decoder_layouts import DECODERS
+from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
+    constructor_arguments,
     make_attentions,
     make_blocks,
-    make_norm,
     make_position_embedding,
     make_token_embedding,
     places_of,
@@ -20,7 +21,7 @@ from keras_lm.models.transformer_parts import (
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class TransformerDecoder(keras.Model):
+class TransformerDecoder(keras.Model, Pretrained):
     """Predicts each next token from those before it.
 
     Token embeddings, `num_layers` blocks of causal self-attention and feed-forward
@@ -49,6 +50,12 @@ class TransformerDecoder(keras.Model):
         normalize_first: bool. Normalisation before or after each sub-layer.
         tie_embeddings: bool. Whether logits use the token embeddings or a matrix of
             their own.
+        normalization: "layer" or "rms" (root mean square alone, as in Llama).
+        epsilon: float, above 0. Of the normalisations.
+        use_bias: bool. Whether attention, for short names, and feed-forward networks
+            add biases.
+        rotary_wavelength: float, above 0. Of rotary positions, for short names; larger
+            values suit longer texts.
         seed: int or `None`. Of the dropout.
 
     Call arguments:
@@ -61,7 +68,7 @@ class TransformerDecoder(keras.Model):
         float32 `(B, T, V)`: logits of the token after each position.
 
     Raises:
-        ValueError: a size does not fit, or `positions` is unknown.
+        ValueError: a size does not fit, or `positions` or `normalization` is unknown.
 
     Example:
         >>> model = TransformerDecoder(
@@ -71,8 +78,11 @@ class TransformerDecoder(keras.Model):
         (3, 7, 100)
 
     Source: https://arxiv.org/abs/1706.03762;
-        https://openai.com/research/language-unsupervised (GPT).
+        https://openai.com/research/language-unsupervised (GPT);
+        https://arxiv.org/abs/2302.13971 (Llama).
     """
+
+    LAYOUTS = DECODERS
 
     def __init__(
         self,
@@ -90,6 +100,10 @@ class TransformerDecoder(keras.Model):
         gated=False,
         normalize_first=True,
         tie_embeddings=True,
+        normalization="layer",
+        epsilon=1e-5,
+        use_bias=True,
+        rotary_wavelength=10_000.0,
         seed=None,
         **kwargs,
     ):
@@ -116,6 +130,10 @@ class TransformerDecoder(keras.Model):
         self.gated = gated
         self.normalize_first = normalize_first
         self.tie_embeddings = tie_embeddings
+        self.normalization = normalization
+        self.epsilon = epsilon
+        self.use_bias = use_bias
+        self.rotary_wavelength = rotary_wavelength
         self.seed = seed
 
         policy = self.dtype_policy
@@ -133,19 +151,23 @@ class TransformerDecoder(keras.Model):
             hidden_dim,
             dropout,
             positions,
+            rotary_wavelength,
             num_key_value_heads=num_key_value_heads,
+            use_bias=use_bias,
             seed=seed_of(seed, 1),
             dtype=policy,
         )
         self.blocks = make_blocks(
             TransformerDecoderBlock,
-            (intermediate_dim, activation, gated, normalize_first, dropout),
+            (intermediate_dim, activation, gated, normalize_first, dropout, epsilon),
             attentions,
             "block",
             seed_of(seed, 1 + num_layers),
             policy,
+            normalization=normalization,
+            use_bias=use_bias,
         )
-        self.final_norm = make_norm(policy, "final_norm")
+        self.final_norm = make_norm(policy, "final_norm", epsilon, normalization)
         self.build((None, None))
 
     def build(self, token_ids_shape):
@@ -167,50 +189,13 @@ class TransformerDecoder(keras.Model):
         return self._logits(hidden)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "max_sequence_length": self.max_sequence_length,
-            "dropout": self.dropout,
-            "attention": keras.saving.serialize_keras_object(self.attention),
-            "num_key_value_heads": self.num_key_value_heads,
-            "positions": self.positions,
-            "activation": keras.activations.serialize(self.activation),
-            "gated": self.gated,
-            "normalize_first": self.normalize_first,
-            "tie_embeddings": self.tie_embeddings,
-            "seed": self.seed,
-        }
+        own = constructor_arguments(self, TransformerDecoder)
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})
-
-    @classmethod
-    def from_pretrained(cls, path, **arguments):
-        """The GPT-2 in a Hugging Face directory.
-
-        Args:
-            path: directory with `config.json` and `model.safetensors`, as
-                `save_pretrained` of transformers writes it. Nothing in it is executed.
-            **arguments: of the constructor, in place of what the files say: `dropout`,
-                `seed`, `dtype` ..
-
-        Returns:
-            `TransformerDecoder`.
-
-        Raises:
-            ImportError: safetensors is not installed (the extra `pretrained`).
-            OSError: a file is missing or cannot be read.
-            ValueError: the files are of an unknown kind, or a weight is missing or has
-                another shape.
-        """
-        return load_pretrained(cls, DECODERS, path, arguments)
 
     def initial_state(self, inputs, max_length):
         """An empty state for decoding.

@@ -4,15 +4,16 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import seed_of
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
-from keras_lm.models.layouts import ENCODERS
-from keras_lm.models.load_pretrained import load_pretrained
+from keras_lm.models.encoder_layouts import ENCODERS
+from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
+    constructor_arguments,
     make_attentions,
     make_blocks,
-    make_norm,
     make_position_embedding,
     make_token_embedding,
     places_of,
@@ -20,7 +21,7 @@ from keras_lm.models.transformer_parts import (
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class TransformerEncoder(keras.Model):
+class TransformerEncoder(keras.Model, Pretrained):
     """Gives each token a vector that knows the tokens on both sides of it.
 
     Token embeddings, with those of places and segments, `num_layers` blocks of
@@ -82,6 +83,8 @@ class TransformerEncoder(keras.Model):
 
     Source: https://arxiv.org/abs/1810.04805; https://arxiv.org/abs/1706.03762.
     """
+
+    LAYOUTS = ENCODERS
 
     def __init__(
         self,
@@ -209,52 +212,13 @@ class TransformerEncoder(keras.Model):
         return self.norm(hidden) if self.normalize_first else hidden
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "max_sequence_length": self.max_sequence_length,
-            "dropout": self.dropout,
-            "attention": keras.saving.serialize_keras_object(self.attention),
-            "positions": self.positions,
-            "num_segments": self.num_segments,
-            "embedding_dim": self.embedding_dim,
-            "pooling": self.pooling,
-            "activation": keras.activations.serialize(self.activation),
-            "gated": self.gated,
-            "normalize_first": self.normalize_first,
-            "epsilon": self.epsilon,
-            "seed": self.seed,
-        }
+        own = constructor_arguments(self, TransformerEncoder)
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**{**config, "attention": attention})
-
-    @classmethod
-    def from_pretrained(cls, path, **arguments):
-        """The BERT, RoBERTa, DistilBERT or ELECTRA in a Hugging Face directory.
-
-        Args:
-            path: directory with `config.json` and `model.safetensors`, as
-                `save_pretrained` of transformers writes it. Nothing in it is executed.
-            **arguments: of the constructor, in place of what the files say: `dropout`,
-                `pooling`, `seed`, `dtype` ..
-
-        Returns:
-            `TransformerEncoder`. A head that the files hold is left out.
-
-        Raises:
-            ImportError: safetensors is not installed (the extra `pretrained`).
-            OSError: a file is missing or cannot be read.
-            ValueError: the files are of an unknown kind, or a weight is missing or has
-                another shape.
-        """
-        return load_pretrained(cls, ENCODERS, path, arguments)
 
     def embed(self, token_ids, padding_mask=None, segment_ids=None):
         """What the first block reads, before dropout and before any projection.

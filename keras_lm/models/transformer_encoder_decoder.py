@@ -3,23 +3,23 @@
 import keras
 from keras import ops
 
-from keras_lm.layers.arguments import seed_of
-from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
-from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
+from keras_lm.layers.arguments import check_choice
+from keras_lm.layers.make_norm import make_norm
 from keras_lm.models.encoder_decoder import EncoderDecoder, source_size
+from keras_lm.models.encoder_decoder_layouts import ENCODER_DECODERS
+from keras_lm.models.pretrained import Pretrained
 from keras_lm.models.transformer_parts import (
     check_transformer,
-    make_attentions,
-    make_blocks,
-    make_norm,
+    constructor_arguments,
     make_position_embedding,
+    make_sides,
     make_token_embedding,
     places_of,
 )
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class TransformerEncoderDecoder(EncoderDecoder):
+class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
     """Predicts each next token of a target from a source and the tokens before it.
 
     The encoder: token embeddings, `num_layers` blocks of self-attention to both sides
@@ -60,6 +60,12 @@ class TransformerEncoderDecoder(EncoderDecoder):
             Needs `share_embeddings=False` if it is another.
         tie_embeddings: bool. Whether logits use the target's token embeddings or a
             matrix of their own.
+        outer_norm: where a side has the normalisation that no block has: "last", behind
+            the blocks; "first", behind the embeddings (BART); or `None` (Marian).
+        share_positions: bool. Whether both sides have one table of learned positions.
+        scale_embeddings: bool. Whether token embeddings, where they are looked up, are
+            multiplied by the root of `hidden_dim`, as in the paper.
+        logits_bias: bool. Whether a learned number is added to each token's logits.
         seed: int or `None`. Of the dropout.
 
     Call arguments:
@@ -76,8 +82,8 @@ class TransformerEncoderDecoder(EncoderDecoder):
         float32 `(B, T, V)`: logits of the target token after each position.
 
     Raises:
-        ValueError: a size does not fit, `positions` is unknown, or `cross_attention` is
-            for one sequence only.
+        ValueError: a size does not fit, `positions` or `outer_norm` is unknown, or
+            `cross_attention` is for one sequence only.
 
     Example:
         >>> model = TransformerEncoderDecoder(
@@ -90,6 +96,8 @@ class TransformerEncoderDecoder(EncoderDecoder):
     Source: https://arxiv.org/abs/1706.03762;
         https://arxiv.org/abs/1608.05859 (shared embeddings).
     """
+
+    LAYOUTS = ENCODER_DECODERS
 
     def __init__(
         self,
@@ -110,6 +118,10 @@ class TransformerEncoderDecoder(EncoderDecoder):
         share_embeddings=True,
         source_vocabulary_size=None,
         tie_embeddings=True,
+        outer_norm="last",
+        share_positions=True,
+        scale_embeddings=False,
+        logits_bias=False,
         seed=None,
         **kwargs,
     ):
@@ -124,6 +136,7 @@ class TransformerEncoderDecoder(EncoderDecoder):
         num_source_tokens = source_size(
             vocabulary_size, source_vocabulary_size, share_embeddings
         )
+        check_choice("outer_norm", outer_norm, ("last", "first", None))
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers
@@ -142,6 +155,10 @@ class TransformerEncoderDecoder(EncoderDecoder):
         self.share_embeddings = share_embeddings
         self.source_vocabulary_size = source_vocabulary_size
         self.tie_embeddings = tie_embeddings
+        self.outer_norm = outer_norm
+        self.share_positions = share_positions
+        self.scale_embeddings = scale_embeddings
+        self.logits_bias = logits_bias
         self.seed = seed
 
         policy = self.dtype_policy
@@ -156,84 +173,53 @@ class TransformerEncoderDecoder(EncoderDecoder):
         self.position_embedding = make_position_embedding(
             positions, max_sequence_length, hidden_dim, policy, "position_embedding"
         )
-        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=policy)
-        sizes = (num_layers, num_heads, hidden_dim, dropout)
-        options = {"num_key_value_heads": num_key_value_heads, "dtype": policy}
-        encoder_attentions, decoder_attentions = (
-            make_attentions(
-                attention,
-                *sizes,
-                positions=positions,
-                seed=seed_of(seed, 1 + i * num_layers),
-                **options,
+        self.source_position_embedding = None
+        if positions == "learned" and not share_positions:
+            name = "source_position_embedding"
+            self.source_position_embedding = make_position_embedding(
+                positions, max_sequence_length, hidden_dim, policy, name
             )
-            for i in range(2)
-        )
-        cross_attentions = make_attentions(
+        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=policy)
+        self.encoder_blocks, self.decoder_blocks = make_sides(
+            attention,
             cross_attention,
-            *sizes,
-            name="cross_attention",
-            seed=seed_of(seed, 1 + 2 * num_layers),
-            **options,
-        )
-        shared = (intermediate_dim, activation, gated, normalize_first, dropout)
-        self.encoder_blocks = make_blocks(
-            TransformerEncoderBlock,
-            shared,
-            encoder_attentions,
-            "encoder_block",
-            seed_of(seed, 1 + 3 * num_layers),
+            (num_layers, num_heads, hidden_dim, dropout),
+            positions,
+            (intermediate_dim, activation, gated, normalize_first, dropout),
+            num_key_value_heads,
+            seed,
             policy,
         )
-        self.decoder_blocks = make_blocks(
-            TransformerDecoderBlock,
-            shared,
-            decoder_attentions,
-            "decoder_block",
-            seed_of(seed, 1 + 4 * num_layers),
-            policy,
-            cross_attentions,
-        )
-        self.encoder_norm, self.decoder_norm = (
-            make_norm(policy, name) for name in ("encoder_norm", "decoder_norm")
-        )
+        self.encoder_norm = self.decoder_norm = None
+        if outer_norm is not None:
+            self.encoder_norm, self.decoder_norm = (
+                make_norm(policy, name) for name in ("encoder_norm", "decoder_norm")
+            )
         self.build((None, None))
 
     def build(self, token_ids_shape):
         hidden_shape = (None, None, self.hidden_dim)
         self.token_embedding.build(token_ids_shape)
-        for embedding in (self.source_embedding, self.position_embedding):
+        for embedding in (
+            self.source_embedding,
+            self.position_embedding,
+            self.source_position_embedding,
+        ):
             if embedding is not None:
                 embedding.build(token_ids_shape)
         for block in (*self.encoder_blocks, *self.decoder_blocks):
             block.build(hidden_shape)
-        self.encoder_norm.build(hidden_shape)
-        self.decoder_norm.build(hidden_shape)
+        if self.outer_norm is not None:
+            self.encoder_norm.build(hidden_shape)
+            self.decoder_norm.build(hidden_shape)
+        if self.logits_bias:
+            shape = (self.vocabulary_size,)
+            self.token_bias = self.add_weight(shape, "zeros", name="logits_bias")
         self.built = True
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "hidden_dim": self.hidden_dim,
-            "intermediate_dim": self.intermediate_dim,
-            "max_sequence_length": self.max_sequence_length,
-            "dropout": self.dropout,
-            "attention": serialize(self.attention),
-            "cross_attention": serialize(self.cross_attention),
-            "num_key_value_heads": self.num_key_value_heads,
-            "positions": self.positions,
-            "activation": keras.activations.serialize(self.activation),
-            "gated": self.gated,
-            "normalize_first": self.normalize_first,
-            "share_embeddings": self.share_embeddings,
-            "source_vocabulary_size": self.source_vocabulary_size,
-            "tie_embeddings": self.tie_embeddings,
-            "seed": self.seed,
-        }
+        own = constructor_arguments(self, TransformerEncoderDecoder)
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config):
@@ -245,13 +231,16 @@ class TransformerEncoderDecoder(EncoderDecoder):
 
     def encode(self, token_ids, padding_mask=None, training=None):
         embedding = self.source_embedding or self.token_embedding
-        hidden = self._embed(token_ids, embedding, padding_mask, training)
+        positions = self.source_position_embedding or self.position_embedding
+        places = positions, places_of(token_ids, padding_mask)
+        hidden = self._embed(token_ids, embedding, *places, self.encoder_norm, training)
         for block in self.encoder_blocks:
             hidden = block(hidden, padding_mask=padding_mask, training=training)
-        return self.encoder_norm(hidden)
+        return self._behind_blocks(hidden, self.encoder_norm)
 
     def decode(self, token_ids, source, source_mask, padding_mask, training):
-        hidden = self._embed(token_ids, self.token_embedding, padding_mask, training)
+        places = places_of(token_ids, padding_mask)
+        hidden = self._embed_target(token_ids, places, training)
         for block in self.decoder_blocks:
             hidden = block(
                 hidden,
@@ -272,8 +261,7 @@ class TransformerEncoderDecoder(EncoderDecoder):
         }
 
     def advance(self, token_ids, rows, source, now, with_attention):
-        embedding, places = self.token_embedding, now.position_ids
-        hidden = self._embed(token_ids, embedding, None, False, places)
+        hidden = self._embed_target(token_ids, now.position_ids, False)
         source_mask, after, attention = source["padding_mask"], [], None
         for block, row, memory in zip(
             self.decoder_blocks, rows, source["blocks"], strict=True
@@ -289,12 +277,24 @@ class TransformerEncoderDecoder(EncoderDecoder):
         return hidden, after, attention
 
     def logits(self, hidden, training):
-        logits = self.token_embedding(self.decoder_norm(hidden), reverse=True)
-        return ops.cast(logits, "float32")
+        hidden = self._behind_blocks(hidden, self.decoder_norm)
+        logits = ops.cast(self.token_embedding(hidden, reverse=True), "float32")
+        if self.logits_bias:
+            logits = logits + ops.cast(self.token_bias, "float32")
+        return logits
 
-    def _embed(self, token_ids, embedding, padding_mask, training, places=None):
-        hidden = embedding(token_ids)  # (B, T, D)
-        if self.position_embedding is not None:
-            places = places_of(token_ids, padding_mask) if places is None else places
-            hidden = hidden + self.position_embedding(places)
+    def _embed_target(self, token_ids, places, training):
+        tables = self.token_embedding, self.position_embedding
+        return self._embed(token_ids, *tables, places, self.decoder_norm, training)
+
+    def _embed(self, token_ids, tokens, positions, places, norm, training):
+        hidden = tokens(token_ids)  # (B, T, D)
+        if self.scale_embeddings:
+            hidden = hidden * self.hidden_dim**0.5
+        if positions is not None:
+            hidden = hidden + positions(places)
+        hidden = norm(hidden) if self.outer_norm == "first" else hidden
         return self.dropout_layer(hidden, training=training)
+
+    def _behind_blocks(self, hidden, norm):
+        return norm(hidden) if self.outer_norm == "last" else hidden

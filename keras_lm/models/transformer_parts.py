@@ -1,11 +1,15 @@
 """What Transformer models are made of, each part in one place."""
 
+import inspect
+
 import keras
 from keras import ops
 
 from keras_lm.layers.arguments import check_choice, check_heads, check_sizes, seed_of
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.sinusoidal_embedding import SinusoidalEmbedding
+from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
+from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 
 POSITIONS = ("rotary", "learned", "sinusoidal", None)
 
@@ -79,7 +83,14 @@ def make_position_embedding(positions, max_length, hidden_dim, policy, name):
 
 
 def make_attentions(
-    attention, num_layers, num_heads, hidden_dim, dropout, positions=None, **arguments
+    attention,
+    num_layers,
+    num_heads,
+    hidden_dim,
+    dropout,
+    positions=None,
+    rotary_wavelength=10_000.0,
+    **arguments,
 ):
     """An attention layer for each block; see `layers.choose_attention`.
 
@@ -90,6 +101,7 @@ def make_attentions(
         hidden_dim: int.
         dropout: float.
         positions: one of `POSITIONS`.
+        rotary_wavelength: float, above 0. Of rotary positions.
         **arguments: of `choose_attention`.
 
     Returns:
@@ -101,13 +113,20 @@ def make_attentions(
         num_heads=num_heads,
         key_dim=hidden_dim // num_heads,
         dropout=dropout,
-        rotary_wavelength=10_000.0 if positions == "rotary" else None,
+        rotary_wavelength=rotary_wavelength if positions == "rotary" else None,
         **arguments,
     )
 
 
 def make_blocks(
-    block_class, arguments, attentions, name, seed, policy, cross_attentions=None
+    block_class,
+    arguments,
+    attentions,
+    name,
+    seed,
+    policy,
+    cross_attentions=None,
+    **options,
 ):
     """A block for each attention layer.
 
@@ -119,6 +138,7 @@ def make_blocks(
         seed: int or `None`. Of the first block.
         policy: dtype policy.
         cross_attentions: list of `Attention` layers, or `None`.
+        **options: of the class.
 
     Returns:
         list of blocks.
@@ -131,6 +151,7 @@ def make_blocks(
             layer,
             *arguments,
             **other,
+            **options,
             seed=seed_of(seed, i),
             dtype=policy,
             name=f"{name}_{i}",
@@ -139,18 +160,84 @@ def make_blocks(
     ]
 
 
-def make_norm(policy, name, epsilon=1e-5):
-    """The normalisation that no block has.
+def make_sides(
+    attention,
+    cross_attention,
+    sizes,
+    positions,
+    arguments,
+    num_key_value_heads,
+    seed,
+    policy,
+):
+    """The blocks of an encoder and of a decoder that attends to it.
 
     Args:
+        attention: of the self-attentions; see `layers.choose_attention`.
+        cross_attention: of the attention to the source.
+        sizes: tuple: `num_layers`, `num_heads`, `hidden_dim` and `dropout`.
+        positions: one of `POSITIONS`.
+        arguments: tuple. What all blocks are given after their attention layer.
+        num_key_value_heads: int or `None`.
+        seed: int or `None`. Each layer gets one of its own.
         policy: dtype policy.
-        name: str.
-        epsilon: float, above 0.
 
     Returns:
-        `keras.layers.LayerNormalization`.
+        `(encoder_blocks, decoder_blocks)`: lists.
     """
-    return keras.layers.LayerNormalization(epsilon=epsilon, dtype=policy, name=name)
+    num_layers = sizes[0]
+    options = {"num_key_value_heads": num_key_value_heads, "dtype": policy}
+
+    def seeds(place):
+        return seed_of(seed, 1 + place * num_layers)
+
+    encoder_attentions, decoder_attentions = (
+        make_attentions(attention, *sizes, positions, seed=seeds(i), **options)
+        for i in range(2)
+    )
+    cross_attentions = make_attentions(
+        cross_attention, *sizes, name="cross_attention", seed=seeds(2), **options
+    )
+    encoder_blocks = make_blocks(
+        TransformerEncoderBlock,
+        arguments,
+        encoder_attentions,
+        "encoder_block",
+        seeds(3),
+        policy,
+    )
+    decoder_blocks = make_blocks(
+        TransformerDecoderBlock,
+        arguments,
+        decoder_attentions,
+        "decoder_block",
+        seeds(4),
+        policy,
+        cross_attentions,
+    )
+    return encoder_blocks, decoder_blocks
+
+
+def constructor_arguments(model, model_class):
+    """The arguments that a model was made of, for `get_config`.
+
+    Args:
+        model: has each as an attribute of its name.
+        model_class: the class whose constructor names them.
+
+    Returns:
+        dictionary of what can be written as JSON.
+    """
+    config = {}
+    for name in inspect.signature(model_class.__init__).parameters:
+        if name in ("self", "kwargs"):
+            continue
+        config[name] = value = getattr(model, name)
+        if name == "activation":
+            config[name] = keras.activations.serialize(value)
+        elif name in ("attention", "cross_attention"):
+            config[name] = keras.saving.serialize_keras_object(value)
+    return config
 
 
 def places_of(token_ids, padding_mask):

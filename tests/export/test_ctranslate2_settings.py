@@ -132,6 +132,10 @@ def test_what_ctranslate2_cannot_express_is_refused_by_name(settings, words):
             {"cross_attention": head(soft_cap=5.0)},
             "soft_cap=5.0 in `cross_attention` of decoder_block_0",
         ),
+        ({"outer_norm": None}, "`outer_norm` must be 'last' for an export"),
+        ({"scale_embeddings": True}, "`scale_embeddings` must be False for an"),
+        ({"logits_bias": True}, "`logits_bias` must be False for an export"),
+        ({"share_positions": False}, "`share_positions` must be True for an export"),
     ],
 )
 def test_attention_to_a_source_is_held_to_the_same(settings, words):

@@ -126,6 +126,12 @@ def test_translators_of_other_settings(tmp_path, settings):
         },
         {"positions": "learned", "normalize_first": False, "activation": "tanh"},
         {"positions": "sinusoidal", "activation": gelu_tanh},
+        {"normalization": "rms", "use_bias": False, "gated": True, "epsilon": 1e-3}
+        | {"activation": "silu", "rotary_wavelength": 50.0, "tie_embeddings": False},
+        {
+            "normalization": "rms",
+            "attention": MultiHeadAttention(3, 6, use_output_bias=False),
+        },
     ],
 )
 def test_generators_of_other_settings(tmp_path, settings):

@@ -54,6 +54,7 @@ def test_the_configuration_is_the_constructor():
         "bias_initializer": keras.initializers.Constant(0.5),
         "kernel_regularizer": keras.regularizers.L2(0.01),
         "seed": 3,
+        "use_output_bias": False,
     }
 
     config = MultiHeadAttention(**arguments).get_config()
@@ -76,6 +77,18 @@ def test_projections_follow_the_arguments():
     assert tuple(layer(HIDDEN, HIDDEN).shape) == (2, 5, 11)
     shapes = [tuple(weight.shape) for weight in layer.weights]
     assert shapes == [(7, 24), (7, 12), (7, 15), (30, 11)]
+
+
+@pytest.mark.parametrize(
+    ("use_bias", "use_output_bias", "expected"),
+    [(True, None, 4), (False, None, 0), (True, False, 3), (False, True, 1)],
+)
+def test_the_last_projection_may_have_another_bias(use_bias, use_output_bias, expected):
+    layer = MultiHeadAttention(2, 3, use_bias=use_bias, use_output_bias=use_output_bias)
+    layer(HIDDEN, HIDDEN)
+
+    assert len(layer.weights) == 4 + expected
+    assert (layer.output_projection.bias is None) == (expected in (0, 3))
 
 
 def test_initializers_draw_each_projection_anew():

@@ -10,6 +10,7 @@ from keras_lm.layers.masks import (
     both,
     causal_mask,
     heads_mask,
+    hide_rows,
     mask_scores,
     masked_softmax,
     zero_blind_rows,
@@ -126,3 +127,15 @@ def test_blind_rows_become_zero_and_others_stay():
 
     assert_close(zero_blind_rows(context, mask), expected, tolerance=0)
     assert zero_blind_rows(context, None) is context
+
+
+def test_hidden_queries_are_rows_of_zeros():
+    context, weights = np.ones((2, 3, 2, 5)), np.ones((2, 3, 2, 4))
+    real = np.array([[True, False], [True, True]])
+
+    hidden = hide_rows(context, weights, real)
+
+    assert_close(hidden[0], context * real[:, None, :, None])
+    assert_close(hidden[1], weights * real[:, None, :, None])
+    assert hide_rows(context, None, None) == (context, None)
+    assert hide_rows(context, None, real)[1] is None

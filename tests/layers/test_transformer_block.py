@@ -57,3 +57,20 @@ def test_a_final_class_says_what_follows():
     assert_close(block(HIDDEN), expected)
     config = block.get_config()
     assert Fed.from_config(config).get_config() == config
+
+
+def test_normalisation_and_biases_are_chosen():
+    block = make_block(normalization="rms", use_bias=False, epsilon=0.5)
+    block(HIDDEN)
+    own = [w.path for w in block.weights if "multi_head" not in w.path]
+
+    assert [path.split("/", 1)[1] for path in own] == [
+        "feed_forward/inner/kernel",
+        "feed_forward/output/kernel",
+        "attention_norm/scale",
+        "feed_forward_norm/scale",
+    ]
+    assert block.attention_norm.epsilon == 0.5
+    again = Fed.from_config(block.get_config())
+    assert again.get_config() == block.get_config()
+    assert (again.normalization, again.feed_forward.use_bias) == ("rms", False)

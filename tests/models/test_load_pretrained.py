@@ -7,10 +7,8 @@ import pytest
 import safetensors.numpy
 
 from keras_lm.models import TransformerDecoder, TransformerEncoder
-from keras_lm.models.layouts import DECODERS, ENCODERS
-from keras_lm.models.load_pretrained import names_of
 from tests.checks import assert_close
-from tests.models.test_layouts import write
+from tests.pretrained import write
 
 pytestmark = pytest.mark.once
 TOKEN_IDS = np.array([[3, 1, 2, 7]])
@@ -34,18 +32,6 @@ def copy(directory, tmp_path):
         return tmp_path
 
     return write_tensors
-
-
-def test_names_of_a_weight():
-    names, part = names_of(ENCODERS["bert"], "encoder_3/block_12/attention/key/kernel")
-    thirds, third = names_of(DECODERS["gpt2"], "model/block_1/attention/value/bias")
-
-    assert names_of(ENCODERS["bert"], "encoder/pooling/attention/score/kernel")[0] == []
-    assert names[0] == "encoder.layer.12.attention.self.key.weight"
-    assert names[1] == "bert.encoder.layer.12.attention.self.key.weight"
-    assert part is None
-    assert thirds[0] == "h.1.attn.c_attn.bias"
-    assert third == 2
 
 
 def test_weights_of_a_model_with_a_head_and_old_names(directory, copy):
@@ -116,7 +102,7 @@ def test_a_pooling_that_the_family_has_not_starts_afresh(tmp_path):
 
 
 def test_files_of_another_kind_are_refused(directory, tmp_path):
-    with pytest.raises(ValueError, match="must be one of .'gpt2'. for a Transformer"):
+    with pytest.raises(ValueError, match="must be one of .'gpt2', .* for a Tr"):
         TransformerDecoder.from_pretrained(directory)
     for text in ("", "[]", "{"):
         (tmp_path / "config.json").write_text(text, "utf-8")

@@ -35,6 +35,8 @@ VARIANTS = {
     "rotary": {"num_key_value_heads": 1},
     "learned": {"positions": "learned", "gated": True, "activation": "silu"}
     | {"normalize_first": False, "tie_embeddings": False},
+    "llama": {"normalization": "rms", "gated": True, "activation": "silu"}
+    | {"use_bias": False, "rotary_wavelength": 50.0, "epsilon": 1e-3},
 }
 
 
@@ -166,6 +168,18 @@ def test_untied_embeddings_have_a_matrix_of_their_own():
     assert untied.count_params() == tied.count_params() + 13 * 18
 
 
+def test_without_biases_there_are_only_matrices_and_gains():
+    model = make_model(normalization="rms", use_bias=False)
+
+    assert {w.path.rsplit("/")[-1] for w in model.weights} == {
+        "embeddings",
+        "kernel",
+        "scale",
+    }
+    assert [block.attention.rotary_wavelength for block in model.blocks] == [1e4] * 2
+    assert model.final_norm.epsilon == model.blocks[0].attention_norm.epsilon == 1e-5
+
+
 def test_grouped_queries_shrink_the_state():
     state = make_model(num_key_value_heads=1).initial_state(2, 5)
 
@@ -227,6 +241,8 @@ def test_it_learns():
         ({"num_key_value_heads": 2}, "`num_key_value_heads` must divide"),
         ({"positions": "sinusoid"}, "`positions` must be"),
         ({"attention": "manyhead"}, "`attention` must be one of"),
+        ({"normalization": "batch"}, "`normalization` must be one of"),
+        ({"rotary_wavelength": 0.0}, "`wavelength` must be above 0"),
         ({"dropout": 1.0}, "`dropout` must be at least 0 and below 1"),
     ],
 )

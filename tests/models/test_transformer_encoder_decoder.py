@@ -35,6 +35,8 @@ VARIANTS = {
     "learned": {"positions": "learned", "gated": True, "activation": "silu"}
     | {"normalize_first": False, "tie_embeddings": False, "share_embeddings": False}
     | {"source_vocabulary_size": 17},
+    "bart": {"positions": "learned", "share_positions": False, "outer_norm": "first"}
+    | {"normalize_first": False, "scale_embeddings": True, "logits_bias": True},
 }
 
 
@@ -180,6 +182,33 @@ def test_embeddings_are_one_table_or_several():
 
 
 @pytest.mark.slow_elsewhere
+def test_what_stands_before_and_behind_the_blocks():
+    plain, bare = make_model(), make_model(outer_norm=None)
+    apart = {"positions": "learned", "share_positions": False}
+
+    assert bare.count_params() == plain.count_params() - 4 * 18
+    assert make_model(logits_bias=True).count_params() == plain.count_params() + 13
+    assert make_model(**apart).count_params() == plain.count_params() + 2 * 19 * 18
+    # Without blocks' weights, norms and positions, logits are products of embeddings.
+    model = make_model(positions=None, outer_norm=None, logits_bias=True)
+    scaled = make_model(
+        positions=None, outer_norm=None, logits_bias=True, scale_embeddings=True
+    )
+    for one in (model, scaled):
+        one.set_weights([np.zeros(w.shape) for w in one.weights])
+        embeddings = np.random.default_rng(seed=2).normal(size=(13, 18))
+        one.token_embedding.embeddings.assign(embeddings)
+        one.token_bias.assign(np.arange(13.0))
+    products = (embeddings @ embeddings.T)[TARGET_IDS]
+    bias = np.arange(13.0)
+
+    assert_close(model(SOURCE_IDS, TARGET_IDS), products + bias, tolerance=1e-4)
+    assert_close(
+        scaled(SOURCE_IDS, TARGET_IDS), 18**0.5 * products + bias, tolerance=1e-4
+    )
+
+
+@pytest.mark.slow_elsewhere
 def test_attention_may_be_a_prototype_or_a_list():
     wide, local = MultiHeadAttention(2, 5), LocalAttention(3, 4, window=3)
     model = make_model(attention=[wide, local], cross_attention=wide)
@@ -230,6 +259,7 @@ def test_it_learns_to_reverse():
         ({"max_sequence_length": 0}, "`max_sequence_length` must be at least 1"),
         ({"num_heads": 5}, "`hidden_dim` must be a multiple of `num_heads`"),
         ({"positions": "sinusoid"}, "`positions` must be one of"),
+        ({"outer_norm": "middle"}, "`outer_norm` must be one of"),
         ({"attention": "manyhead"}, "`attention` must be one of"),
         ({"cross_attention": "manyhead"}, "`cross_attention` must be one of"),
         ({"cross_attention": "local"}, "`cross_attention` must be for two sequences"),

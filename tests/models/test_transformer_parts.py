@@ -9,7 +9,6 @@ from keras_lm.models.transformer_parts import (
     check_transformer,
     make_attentions,
     make_blocks,
-    make_norm,
     make_position_embedding,
     make_token_embedding,
     places_of,
@@ -76,7 +75,6 @@ def test_blocks():
             assert block.compute_dtype == "bfloat16"
     assert [block.cross_attention for block in plain] == [None] * 3
     assert [block.cross_attention for block in crossing] == kinds[1]
-    assert make_norm(POLICY, "norm").epsilon == 1e-5
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""What the models share that are read from, and written as, the files of others."""
+
+from keras_lm.models.from_keras_hub import from_keras_hub
+from keras_lm.models.load_pretrained import load_pretrained
+from keras_lm.models.save_pretrained import save_pretrained
+
+
+class Pretrained:
+    """Reads and writes directories as Hugging Face does.
+
+    A final class names the families that it can be, in `LAYOUTS`.
+    """
+
+    LAYOUTS: dict = {}
+
+    @classmethod
+    def from_pretrained(cls, path, **arguments):
+        """The model in a Hugging Face directory.
+
+        A `TransformerEncoder` may be a BERT, RoBERTa, DistilBERT or ELECTRA; a
+        `TransformerDecoder` a GPT-2, Llama, Mistral or Qwen2; a
+        `TransformerEncoderDecoder` a Marian or BART.
+
+        Args:
+            path: directory with `config.json` and `model.safetensors`, as
+                `save_pretrained` of transformers writes it. Nothing in it is executed.
+            **arguments: of the constructor, in place of what the files say: `dropout`,
+                `pooling`, `seed`, `dtype` ..
+
+        Returns:
+            model of the class. A head that it does not have is left out.
+
+        Raises:
+            ImportError: safetensors is not installed (the extra `pretrained`).
+            OSError: a file is missing or cannot be read.
+            ValueError: the files are of an unknown kind, or a weight is missing or has
+                another shape.
+        """
+        return load_pretrained(cls, cls.LAYOUTS, path, arguments)
+
+    @classmethod
+    def from_keras_hub(cls, backbone, **arguments):
+        """The model that a backbone of KerasHub is, with its weights.
+
+        Args:
+            backbone: `keras_hub.models.BertBackbone` for a `TransformerEncoder`,
+                `keras_hub.models.GPT2Backbone` for a `TransformerDecoder`.
+            **arguments: of the constructor, in place of what the backbone says.
+
+        Returns:
+            model of the class.
+
+        Raises:
+            TypeError: it is no such backbone.
+            ValueError: a weight is missing or has another size.
+        """
+        return from_keras_hub(cls, backbone, arguments)
+
+    def save_pretrained(self, path, tokenizer=None, model_type=None, overwrite=False):
+        """Writes the model as transformers and `from_pretrained` read it.
+
+        The directory is complete or absent: `config.json`, `model.safetensors` with
+        weights in float32, and the tokenizer's file.
+
+        Args:
+            path: directory.
+            tokenizer: of `keras_lm.text`, to be written beside the weights; or `None`.
+            model_type: str, as "roberta": the family to write. The first one that can
+                express the model when `None`: a RoBERTa is then written as the BERT
+                of one segment that it equals.
+            overwrite: bool. Whether a directory that is there may be replaced.
+
+        Raises:
+            FileExistsError: it exists, and `overwrite` is false.
+            ImportError: safetensors is not installed (the extra `pretrained`).
+            OSError: it cannot be written.
+            ValueError: no family can express the model; the text says what each wants.
+        """
+        save_pretrained(self, self.LAYOUTS, path, tokenizer, model_type, overwrite)

@@ -1,0 +1,116 @@
+"""Families of encoder-decoders: the numbers of transformers, on every backend."""
+
+import numpy as np
+import pytest
+
+from keras_lm.generation import beam_search
+from keras_lm.generation.samplers import chain, no_repeat_ngram, suppress
+from keras_lm.models import TransformerEncoderDecoder
+from keras_lm.models.encoder_decoder_layouts import ENCODER_DECODERS
+from keras_lm.models.layout import arguments_of
+from tests.checks import assert_close, compiled, outputs_of
+from tests.pretrained import REAL, TOKEN_IDS, ask, configs, write
+
+rng = np.random.default_rng(seed=1)
+TARGET_IDS = rng.integers(2, 41, size=(2, 5))
+TARGET_REAL = np.array([[True] * 3 + [False] * 2, [True] * 5])
+HEAD = "AutoModelForSeq2SeqLM"
+APART = {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 41}
+KINDS = {
+    "marian": {},
+    "marian with two vocabularies": APART,
+    "bart": {},
+    "bart, scaled": {"scale_embedding": True, "activation_function": "relu"},
+}
+
+
+@pytest.mark.parametrize(("name", "changes"), KINDS.items(), ids=KINDS)
+def test_it_gives_the_numbers_of_transformers(name, changes, tmp_path):
+    theirs = write(name.split(",")[0].split()[0], tmp_path, HEAD, **changes)
+    ours = TransformerEncoderDecoder.from_pretrained(tmp_path)
+
+    expected = ask(
+        theirs,
+        input_ids=TOKEN_IDS,
+        attention_mask=REAL * 1,
+        decoder_input_ids=TARGET_IDS,
+        decoder_attention_mask=TARGET_REAL * 1,
+    )
+    found = compiled(ours)(
+        TOKEN_IDS,
+        TARGET_IDS,
+        encoder_padding_mask=REAL,
+        decoder_padding_mask=TARGET_REAL,
+    )
+
+    assert np.std(expected) > 0.3
+    found = outputs_of(found)[0]
+    assert_close(found[TARGET_REAL], expected[TARGET_REAL], tolerance=1e-4)
+
+
+@pytest.mark.parametrize("name", ["marian", "bart"])
+def test_a_beam_of_one_writes_what_transformers_writes(name, tmp_path):
+    import torch
+
+    theirs = write(name, tmp_path, HEAD)
+    ours = TransformerEncoderDecoder.from_pretrained(tmp_path)
+    start = theirs.config.decoder_start_token_id
+    expected = theirs.generate(
+        torch.tensor(TOKEN_IDS),
+        attention_mask=torch.tensor(REAL * 1),
+        num_beams=1,
+        do_sample=False,
+        max_new_tokens=9,
+        min_new_tokens=9,
+        no_repeat_ngram_size=1,  # random models repeat themselves
+        forced_bos_token_id=None,
+        forced_eos_token_id=None,
+    ).numpy()[:, 1:]
+
+    rows = [row[real].tolist() for row, real in zip(TOKEN_IDS, REAL, strict=True)]
+    sampler = chain(no_repeat_ngram(1), suppress([2]))  # it ends no text before 9
+    found = beam_search(ours, rows, start, 1, 9, sampler=sampler)
+
+    np.testing.assert_array_equal(found.token_ids[:, 0], expected)
+
+
+@pytest.mark.once
+def test_a_file_without_a_bias_of_logits(tmp_path):
+    import safetensors.numpy
+
+    write("bart", tmp_path, HEAD)
+    file = tmp_path / "model.safetensors"
+    tensors = safetensors.numpy.load_file(file)
+    tensors.pop("final_logits_bias", None)
+    safetensors.numpy.save_file(tensors, file)
+
+    model = TransformerEncoderDecoder.from_pretrained(tmp_path)
+
+    assert not model.logits_bias
+    assert model.source_position_embedding.embeddings.shape[0] == 19
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("marian", {"decoder_layers": 3}, "`decoder_layers` in config.json must be"),
+        ("bart", {"decoder_ffn_dim": 7}, "`decoder_ffn_dim` .* must be encoder_ffn"),
+        ("bart", {"normalize_before": True}, "`normalize_before` in config.json must"),
+        ("marian", {"tie_word_embeddings": False}, "`tie_word_embeddings` in config"),
+    ],
+)
+def test_what_a_model_of_ours_is_not_is_refused(name, changes, message):
+    config = configs()[name].to_dict() | changes
+
+    with pytest.raises(ValueError, match=message):
+        arguments_of(ENCODER_DECODERS[name], config, {}, {})
+
+
+@pytest.mark.once
+def test_they_are_read_only(tmp_path):
+    write("bart", tmp_path / "bart", HEAD)
+    model = TransformerEncoderDecoder.from_pretrained(tmp_path / "bart")
+
+    with pytest.raises(ValueError, match="bart: it can be read, not written"):
+        model.save_pretrained(tmp_path / "model")

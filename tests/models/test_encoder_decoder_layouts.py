@@ -48,6 +48,7 @@ def test_it_gives_the_numbers_of_transformers(name, changes, tmp_path):
     assert_close(found[TARGET_REAL], expected[TARGET_REAL], tolerance=1e-4)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("name", ["marian", "bart"])
 def test_a_beam_of_one_writes_what_transformers_writes(name, tmp_path):
     import torch

@@ -47,6 +47,7 @@ def make_model(changes=None, **settings):
     return ReplacedTokenDetector(encoder, **{"mask_id": MASK, **generator, **settings})
 
 
+@pytest.mark.slow_elsewhere
 def test_model_contract():
     segment_ids = np.array([[0] * 3 + [1] * 4] * 2, "int32")
 

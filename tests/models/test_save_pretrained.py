@@ -13,7 +13,7 @@ from keras_lm.models import TransformerDecoder, TransformerEncoder
 from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.save_pretrained import tensors_of
 from keras_lm.text import HuggingFaceTokenizer
-from tests.checks import assert_close, compiled, outputs_of
+from tests.checks import assert_close, compiled, outputs_of, variants
 from tests.pretrained import REAL, TOKEN_IDS, ask
 
 SIZES = {
@@ -54,6 +54,7 @@ def written(path):
     return json.loads((path / "config.json").read_text("utf-8"))
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", ENCODER_KINDS)
 def test_transformers_reads_an_encoder(kind, tmp_path):
     import transformers
@@ -75,6 +76,7 @@ def test_transformers_reads_an_encoder(kind, tmp_path):
     assert_close(found[REAL], expected[REAL], tolerance=1e-4)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", DECODER_KINDS)
 def test_transformers_reads_a_decoder(kind, tmp_path):
     import transformers
@@ -94,7 +96,10 @@ def test_transformers_reads_a_decoder(kind, tmp_path):
     assert_close(compiled(ours)(TOKEN_IDS), expected, tolerance=1e-4)
 
 
-@pytest.mark.parametrize("kind", [*ENCODER_KINDS, *DECODER_KINDS])
+@pytest.mark.parametrize(
+    "kind",
+    variants({kind: kind for kind in [*ENCODER_KINDS, *DECODER_KINDS]}, "qwen2"),
+)
 def test_we_read_it_ourselves(kind, tmp_path):
     model_class, kinds = TransformerEncoder, ENCODER_KINDS
     if kind in DECODER_KINDS:

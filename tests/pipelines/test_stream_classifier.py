@@ -108,6 +108,7 @@ def test_large_logits_give_probabilities(classifier):
     assert_close(shares[:, 1], np.zeros(5))
 
 
+@pytest.mark.slow_elsewhere
 def test_it_comes_back_from_its_directory(classifier, tmp_path):
     inputs = {"photo": PHOTOS, "title": TITLES}
 

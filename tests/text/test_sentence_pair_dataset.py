@@ -62,6 +62,7 @@ class Pairs(keras.Model):
         return self.head(self.encoder.pool(hidden, inputs["padding_mask"]))
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_learns_and_evaluate_takes_it():
     model = Pairs()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

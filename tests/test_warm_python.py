@@ -84,6 +84,21 @@ def test_it_ends_with_the_one_that_waits_for_it(tmp_path):
     assert not place.exists()
 
 
+def test_its_temporary_files_are_where_it_was_told(tmp_path):
+    (tmp_path / "tutorials").mkdir()
+    script = tmp_path / "tutorials" / "temporary.py"
+    script.write_text("import tempfile; print(tempfile.mkdtemp())")
+    for name in ("one", "two"):  # the first one starts the server, perhaps
+        folder = tmp_path / name
+        folder.mkdir()
+        told = subprocess.check_output(
+            [sys.executable, script], env={**os.environ, "TMPDIR": folder}, text=True
+        )
+        assert Path(told.strip()).parent == folder
+        folder.joinpath(*Path(told.strip()).parts[-1:]).rmdir()
+        folder.rmdir()
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [

@@ -26,6 +26,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -189,6 +190,7 @@ def _become(streams, job):
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environment"])
+    tempfile.tempdir = None  # it may have been asked for before there was this TMPDIR
     code = 1
     try:
         _run(job["arguments"])

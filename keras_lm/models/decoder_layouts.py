@@ -34,6 +34,10 @@ def _read_gpt2(config, tensors, arguments):
     return {"intermediate_dim": config["n_inner"] or 4 * config["n_embd"]}
 
 
+def _write_gpt2(model, config):
+    return {"attn_pdrop": model.dropout, "embd_pdrop": model.dropout}
+
+
 def _reads(options_of):
     """What a Llama-like `config.json` says, with the attention's own options."""
 
@@ -152,6 +156,7 @@ _GPT2 = Layout(
     },
     defaults={"resid_pdrop": 0.1, "n_inner": None, "layer_norm_epsilon": 1e-5},
     read=_read_gpt2,
+    write=_write_gpt2,
     flat=True,
 )
 _LLAMA = Layout(

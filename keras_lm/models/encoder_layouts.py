@@ -47,15 +47,24 @@ def _read_roberta(config, tensors, arguments):
 
 
 def _write_bert(model, config):
+    wrong = []
     if model.num_segments < 1:
-        raise ValueError(f"`num_segments` must be at least 1, not {model.num_segments}")
-    return {}
+        wrong.append(f"`num_segments` must be at least 1, not {model.num_segments}")
+    if model.normalize_first:
+        wrong.append("`normalize_first` must be False, not True")
+    if wrong:
+        raise ValueError(", ".join(wrong))
+    return {"attention_probs_dropout_prob": model.dropout}
 
 
 def _write_roberta(model, config):
     config = {"pad_token_id": 1, **config, **_write_bert(model, config)}
     places = model.max_sequence_length + _unused_places(config)
     return {**config, "max_position_embeddings": places}
+
+
+def _write_distilbert(model, config):
+    return {"attention_dropout": model.dropout}
 
 
 _BERT_LAYERS = {
@@ -110,6 +119,7 @@ _DISTILBERT = Layout(
     _DISTILBERT_SETTINGS,
     ours=_LAST | {"epsilon": 1e-12},
     defaults={"dropout": 0.1},
+    write=_write_distilbert,
 )
 _ROBERTA = _BERT._replace(
     prefixes=("", "roberta."),

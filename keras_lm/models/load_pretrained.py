@@ -75,6 +75,13 @@ def read_config(path) -> dict:
         ValueError: it is no JSON of a dictionary.
     """
     file = Path(path) / "config.json"
+    if not file.is_file():
+        has_pipeline = (Path(path) / "pipeline.json").is_file()
+        hint = "; `pipelines.load` reads what a pipeline saved" if has_pipeline else ""
+        raise FileNotFoundError(
+            "`path` must be a directory on this machine with `config.json` (nothing is "
+            f"downloaded{hint}). Received: {path}"
+        )
     text = file.read_text("utf-8")
     try:
         config = json.loads(text)

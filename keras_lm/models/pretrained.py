@@ -60,11 +60,17 @@ class Pretrained:
         """Writes the model as transformers and `from_pretrained` read it.
 
         The directory is complete or absent: `config.json`, `model.safetensors` with
-        weights in float32, and the tokenizer's file.
+        weights in float32, and the tokenizer's file. A `TransformerEncoder` made with
+        `num_segments=1, normalize_first=False` is a BERT; a `TransformerDecoder` with
+        `positions="learned"` a GPT-2, with `normalization="rms", gated=True,
+        activation="silu", use_bias=False` a Llama. Heads around an encoder are not
+        written.
 
         Args:
             path: directory.
             tokenizer: of `keras_lm.text`, to be written beside the weights; or `None`.
+                Transformers reads that of `HuggingFaceTokenizer`; the file of a
+                `SentencePieceTokenizer` is for `SentencePieceTokenizer.load` alone.
             model_type: str, as "roberta": the family to write. The first one that can
                 express the model when `None`: a RoBERTa is then written as the BERT
                 of one segment that it equals.
@@ -74,6 +80,7 @@ class Pretrained:
             FileExistsError: it exists, and `overwrite` is false.
             ImportError: safetensors is not installed (the extra `pretrained`).
             OSError: it cannot be written.
-            ValueError: no family can express the model; the text says what each wants.
+            ValueError: no family can express the model, and the text says what each
+                wants; or the tokenizer has more tokens than the model.
         """
         save_pretrained(self, self.LAYOUTS, path, tokenizer, model_type, overwrite)

@@ -88,7 +88,7 @@ class ReplacedTokenDetector(keras.Model):
             generator_intermediate_dim=generator_intermediate_dim,
         )
         check_heads(generator_heads, generator_dim)
-        if not 0 <= mask_id < encoder.vocabulary_size:
+        if mask_id is None or not 0 <= mask_id < encoder.vocabulary_size:
             raise ValueError(
                 "`mask_id` must be at least 0 and below the encoder's "
                 f"`vocabulary_size`, {encoder.vocabulary_size}. "

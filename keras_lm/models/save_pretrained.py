@@ -39,8 +39,13 @@ def save_pretrained(
         FileExistsError: it exists, and `overwrite` is false.
         ImportError: safetensors is not installed (the extra `pretrained`).
         OSError: it cannot be written.
-        ValueError: no family can express the model.
+        ValueError: no family can express the model, or the tokenizer has more tokens.
     """
+    if tokenizer is not None and tokenizer.vocabulary_size > model.vocabulary_size:
+        raise ValueError(
+            "The tokenizer must have no more tokens than the model. Received: "
+            f"{tokenizer.vocabulary_size} and {model.vocabulary_size}"
+        )
     numpy_files = import_safetensors().numpy
     padding_id = getattr(tokenizer, "padding_id", None)
     known = {} if padding_id is None else {"pad_token_id": padding_id}

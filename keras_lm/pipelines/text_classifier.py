@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_lm.models import SequenceClassifier
 from keras_lm.pipelines.check_encoder import check_encoder
 from keras_lm.pipelines.check_labels import check_labels
 from keras_lm.pipelines.predict_texts import predict_texts
@@ -35,7 +36,7 @@ class TextClassifier:
             encoder must know two segments, or the tokenizer put something between.
 
     Raises:
-        TypeError: `labels` are not strings.
+        TypeError: `labels` are not strings, or `model` is of another class.
         ValueError: there are not as many labels as classes, or two are alike; the
             vocabularies of model and tokenizer differ in size; `max_length` is out of
             range; or nothing would tell the texts of a pair apart.
@@ -61,6 +62,11 @@ class TextClassifier:
         truncate: bool = False,
         pairs: bool = False,
     ):
+        if not isinstance(model, SequenceClassifier):
+            raise TypeError(
+                "`model` must be a `models.SequenceClassifier`. "
+                f"Received: {type(model).__name__}"
+            )
         encoder = model.encoder
         check_labels(labels, model.num_classes)
         self.max_length = check_encoder(

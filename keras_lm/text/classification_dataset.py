@@ -55,7 +55,8 @@ def classification_dataset(
             by name; "balanced", `texts / (labels that occur * texts of its label)`, so
             that all labels weigh alike and a text 1 on average; or `None`, 1. Not with
             `multi_label`.
-        max_length: int or `None`. Most tokens of a text or pair, special ones included.
+        max_length: int or `None`, no limit. Most tokens of a text or pair, special ones
+            included; a model with learned positions takes its `max_sequence_length`.
         truncate: bool. Whether a longer text loses its end, of a pair the longer one
             first; else it is refused.
         num_buckets: int, at least 1. At most so many shapes of batches.
@@ -91,6 +92,13 @@ def classification_dataset(
             raise ValueError(
                 f"`{name}` must be at least {least}. Received: {name}={value}"
             )
+    for name, value in [
+        ("texts", texts),
+        ("labels", labels),
+        ("label_names", label_names),
+    ]:
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"`{name}` must be a list. Received: {value!r:.50}")
     texts, labels = list(texts), list(labels)
     if len(texts) != len(labels) or not texts:
         raise ValueError(

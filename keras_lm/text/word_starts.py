@@ -42,10 +42,10 @@ class WordStarts:
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["one two"] * 5, 300)
-        >>> token_ids = tokenizer.encode("one ÿ")  # "ÿ" is two bytes
+        >>> token_ids = tokenizer.encode("one ÿ")  # " ÿ" is a space and two bytes
         >>> starts = keras_lm.text.WordStarts(tokenizer)(np.array(token_ids))
-        >>> starts[-2:].tolist()
-        [True, False]
+        >>> starts[-3:].tolist()
+        [True, False, False]
 
     Source: https://github.com/google-research/bert (whole word masking).
     """

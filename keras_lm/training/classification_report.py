@@ -77,6 +77,7 @@ def classification_report(
 
     Raises:
         ImportError: scikit-learn is not installed (the extra `evaluate`).
+        TypeError: `probabilities` are no numbers.
         ValueError: there is no text, a label is unknown, or `probabilities` are none or
             of another shape.
 
@@ -98,6 +99,11 @@ def classification_report(
         ) from error
 
     names = list(label_names)
+    if np.asarray(probabilities).dtype.kind not in "fiu":
+        raise TypeError(
+            "`probabilities` must be numbers, as `TextClassifier.probabilities` gives. "
+            f"Received: {probabilities!r:.50}"
+        )
     probabilities = np.asarray(probabilities, "float64")
     truth = _checked(list(labels), probabilities, names, num_bins)
     answer = probabilities.argmax(axis=1)

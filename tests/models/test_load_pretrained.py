@@ -111,5 +111,9 @@ def test_files_of_another_kind_are_refused(directory, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "x"}), "utf-8")
     with pytest.raises(ValueError, match="`model_type` in .* must be one of"):
         TransformerEncoder.from_pretrained(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        TransformerEncoder.from_pretrained(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match=r"a directory .* \(nothing is downlo"):
+        TransformerEncoder.from_pretrained("bert-base-uncased")
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline" / "pipeline.json").write_text("{}", "utf-8")
+    with pytest.raises(FileNotFoundError, match="`pipelines.load` reads what a pipel"):
+        TransformerEncoder.from_pretrained(tmp_path / "pipeline")

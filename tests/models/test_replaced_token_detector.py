@@ -136,6 +136,7 @@ def test_errors():
         ({"generator_dim": 0}, "`generator_dim` must be at least 1"),
         ({"generator_heads": 3}, "`hidden_dim` must be a multiple of `num_heads`"),
         ({"generator_intermediate_dim": 0}, "`generator_intermediate_dim` must be at"),
+        ({"mask_id": None}, "`mask_id` must be at least 0 .* Received: mask_id=None"),
         ({"mask_id": 13}, "`mask_id` must be at least 0 and below .*, 13. Received"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -145,6 +145,7 @@ def test_a_real_one_comes_back_with_its_tokenizer(tmp_path):
 def test_a_roberta_counts_from_behind_its_padding_token(tmp_path):
     class Tokenizer:
         FILE_SUFFIX, padding_id = ".json", 3
+        vocabulary_size = 47
 
         def save(self, path):
             path.write_text("{}", "utf-8")
@@ -193,7 +194,7 @@ def test_a_directory_is_not_replaced_unasked(tmp_path):
 @pytest.mark.once
 def test_it_is_complete_or_absent(tmp_path):
     class Tokenizer:
-        FILE_SUFFIX = ".json"
+        FILE_SUFFIX, vocabulary_size = ".json", 47
 
         def save(self, path):
             raise OSError("the disk is full")
@@ -238,3 +239,40 @@ def test_adapters_and_unknown_families_are_refused(tmp_path):
 
     with pytest.raises(ValueError, match="no place for .*attention/query/lora_kernel"):
         model.save_pretrained(tmp_path / "model")
+
+
+@pytest.mark.once
+def test_all_that_a_bert_must_be_is_told_at_once(tmp_path):
+    model = make(TransformerEncoder)
+
+    with pytest.raises(ValueError, match="`num_segments` must .*, `normalize_first`"):
+        model.save_pretrained(tmp_path / "model", model_type="bert")
+
+
+@pytest.mark.once
+def test_a_tokenizer_of_more_tokens_is_refused(tmp_path):
+    class Tokenizer:
+        vocabulary_size = 48
+
+    model = make(TransformerEncoder, **ENCODER_KINDS["bert"])
+
+    with pytest.raises(ValueError, match="no more tokens than .* Received: 48 and 47"):
+        model.save_pretrained(tmp_path / "model", Tokenizer())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("bert", ["hidden_dropout_prob", "attention_probs_dropout_prob"]),
+        ("distilbert", ["dropout", "attention_dropout"]),
+        ("gpt2", ["resid_pdrop", "attn_pdrop", "embd_pdrop"]),
+    ],
+)
+def test_each_dropout_of_theirs_is_ours(kind, names, tmp_path):
+    kinds = {**ENCODER_KINDS, **DECODER_KINDS}
+    model_class = TransformerEncoder if kind in ENCODER_KINDS else TransformerDecoder
+    make(model_class, **kinds[kind], dropout=0.25).save_pretrained(tmp_path / "model")
+
+    assert [written(tmp_path / "model")[name] for name in names] == [0.25] * len(names)

@@ -148,6 +148,8 @@ def test_with_a_pretrained_tokenizer_too(tmp_path):
 def test_what_does_not_fit_is_refused(classifier, of_pairs):
     with pytest.raises(ValueError, match="a label for each of the model's 3 classes"):
         make_classifier(labels=LABELS[:2])
+    with pytest.raises(TypeError, match="`models.SequenceClassifier`. Received: Tran"):
+        TextClassifier(classifier.model.encoder, classifier.tokenizer, LABELS)
     with pytest.raises(ValueError, match="must have vocabularies of one size"):
         TextClassifier(classifier.model, word_tokenizer(), LABELS)
     for pairs, least in [(False, 2), (True, 4)]:

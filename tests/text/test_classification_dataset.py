@@ -195,6 +195,15 @@ def test_what_does_not_fit_is_refused(options, error, message):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("name", ["texts", "labels", "label_names"])
+def test_a_string_is_no_list(name):
+    given = {"texts": ["x"], "labels": ["a"], "label_names": ["a"]} | {name: "a"}
+
+    with pytest.raises(TypeError, match=f"`{name}` must be a list. Received: 'a'"):
+        classification_dataset(tokenizer=TOKENIZER, **given)
+
+
+@pytest.mark.once
 def test_names_that_are_alike_are_refused():
     for names in ([], ["a", "a"]):
         with pytest.raises(ValueError, match="`label_names` must be names, no two al"):

@@ -86,6 +86,11 @@ def test_what_does_not_fit_is_refused(labels, shares, message):
         classification_report(labels, shares, NAMES)
 
 
+def test_labels_in_place_of_probabilities_are_refused():
+    with pytest.raises(TypeError, match="`TextClassifier.probabilities` gives. Rec"):
+        classification_report(["no"], ["no"], NAMES)
+
+
 def test_no_bin_is_refused():
     with pytest.raises(ValueError, match="`num_bins` must be at least 1. Received: 0"):
         classification_report(["no"], [[1, 0, 0]], NAMES, num_bins=0)

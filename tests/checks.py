@@ -20,7 +20,7 @@ MIXED = {"mixed_float16": 5e-3, "mixed_bfloat16": 4e-2}
 _COMPILED = weakref.WeakKeyDictionary()
 
 
-def variants(settings, everywhere):
+def variants(settings, everywhere, others=pytest.mark.slow_elsewhere):
     """Parameters of a check that takes seconds: one setting on each backend.
 
     `make test` sees the others on one backend, `make test-slow` on all three.
@@ -28,6 +28,7 @@ def variants(settings, everywhere):
     Args:
         settings: dictionary by name.
         everywhere: str, the name of the setting that asks most of a backend.
+        others: the mark of the others; `slow` where they take PyTorch half a minute.
 
     Returns:
         list for `pytest.mark.parametrize`.
@@ -37,7 +38,7 @@ def variants(settings, everywhere):
         pytest.param(
             setting,
             id=name,
-            marks=() if name == everywhere else pytest.mark.slow_elsewhere,
+            marks=() if name == everywhere else others,
         )
         for name, setting in settings.items()
     ]

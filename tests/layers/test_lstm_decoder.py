@@ -68,7 +68,7 @@ class Decoder(keras.layers.Layer):
 
 @pytest.mark.parametrize(
     "kind",  # the others have no loop
-    variants({"bahdanau": "bahdanau", "fed": "fed"}, "bahdanau"),
+    variants({"bahdanau": "bahdanau", "fed": "fed"}, "bahdanau", pytest.mark.slow),
 )
 def test_layer_contract(kind):
     with keras.saving.custom_object_scope({"Decoder": Decoder}):

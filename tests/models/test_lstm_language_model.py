@@ -36,7 +36,7 @@ def make_model(**changes):
     return LSTMLanguageModel(**{**SIZES, **changes})
 
 
-@pytest.mark.parametrize("changes", variants(VARIANTS, "tied"))
+@pytest.mark.parametrize("changes", variants(VARIANTS, "tied", pytest.mark.slow))
 def test_model_contract(changes):
     check_model(
         make_model(**changes),

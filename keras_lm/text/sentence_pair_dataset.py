@@ -27,7 +27,8 @@ def sentence_pair_dataset(
     parts exchanged, for `"next"` (BERT) the second is of another text. Where a text is
     cut and which pairs are wrong is drawn anew in each pass, from `seed`, the number of
     the pass and that of the batch only: see `language_model_dataset` for `repeat` and
-    for going on in another process.
+    for going on in another process. (Pairs of your own, with labels of your own, are
+    for `classification_dataset`.)
 
     Shapes: `B` `batch_size`, `T` `sequence_length`.
 

@@ -45,6 +45,27 @@ class ClassificationReport(NamedTuple):
     confusion: np.ndarray
     by_label: dict[str, LabelScore]
 
+    def __str__(self):
+        """A table: all labels, then each with the labels that its texts were given."""
+        told = [
+            f"accuracy {self.accuracy:.3f}, macro F1 {self.macro_f1:.3f}, Matthews "
+            f"{self.matthews_correlation:.3f}, calibration error "
+            f"{self.calibration_error:.3f}"
+        ]
+        for row, (name, score) in zip(
+            self.confusion, self.by_label.items(), strict=True
+        ):
+            given = ", ".join(
+                f"{count} {label}"
+                for label, count in zip(self.by_label, row, strict=True)
+                if count
+            )
+            told.append(
+                f"{name}: precision {score.precision:.3f}, recall {score.recall:.3f}, "
+                f"F1 {score.f1:.3f}; of {score.count} given {given or 'nothing'}"
+            )
+        return "\n".join(told)
+
 
 def classification_report(
     labels: Sequence[str],

@@ -86,6 +86,19 @@ def test_what_does_not_fit_is_refused(labels, shares, message):
         classification_report(labels, shares, NAMES)
 
 
+def test_it_is_printed_as_a_table():
+    found = classification_report(
+        ["no", "no", "🙂"], [[1, 0, 0], [0, 0, 1], [0, 1, 0]], ["no", "🙂", "other"]
+    )
+
+    lines = str(found).splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("accuracy 0.667, macro F1 0.556, Matthews")
+    assert lines[1].endswith("recall 0.500, F1 0.667; of 2 given 1 no, 1 other")
+    assert lines[2].endswith("of 1 given 1 🙂")
+    assert lines[3].endswith("of 0 given nothing")
+
+
 def test_labels_in_place_of_probabilities_are_refused():
     with pytest.raises(TypeError, match="`TextClassifier.probabilities` gives. Rec"):
         classification_report(["no"], ["no"], NAMES)

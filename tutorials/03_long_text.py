@@ -524,7 +524,7 @@ print(f"{decoder.count_params():,} parameters", end=", ")
 print(f"{history.history['loss'][-1]:.2f} nats per token over {TEXT_STEPS} steps")
 
 generator = keras_lm.pipelines.TextGenerator(decoder, tokenizer, MAX_NEW_TOKENS)
-prompt = "Return the shape of an array.\n\nParameters\n----------\n" * 2
+prompt = "Return the shape of an array.\n\nParameters\n----------\n" * 4
 num_tokens = len(tokenizer.encode(prompt))
 print(f"after a prompt of {num_tokens} tokens:", repr(generator(prompt)))
 

@@ -34,8 +34,8 @@ class SpanDenoising:
         `(source, target)`: int32 arrays of at most as many tokens as `widths` says.
 
     Raises:
-        ValueError: `rate` or `mean_span` is out of range, or the tokenizer has too few
-            sentinels for so long a text.
+        ValueError: `rate` or `mean_span` is out of range; or, in a call, the tokenizer
+            has too few sentinels for so long a text.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["one two"] * 5, 300)

@@ -21,6 +21,7 @@ class ReplacedTokenCrossEntropy(keras.losses.Loss):
 
     Args:
         name: string. The name shown in logs.
+
     Call arguments:
         token_ids: int `(B, T)`. The text as it was.
         detections: float `(B, T, 2)`: logits, and the tokens that were shown, as

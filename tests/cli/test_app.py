@@ -167,6 +167,13 @@ def test_a_mistake_is_told_before_keras_is_imported():
     assert done.returncode == 0, done.stderr
 
 
+def test_the_package_is_the_command():
+    command = [sys.executable, "-m", "keras_lm", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "translate" in done.stdout
+
+
 def test_export_must_be_told_what(directory):
     result = run.invoke(app, ["export", str(directory)])
     assert result.exit_code == 2

@@ -1,60 +1,156 @@
-"""`make bench`: attention beside Keras' own, decoding beside starting over."""
+"""`make bench`: every contest in fresh processes, and what it shows of each goal.
 
-import keras
-import numpy as np
+    python -m benchmarks [CONTEST ...] [--backends NAME ...] [--threads N ...]
+        [--processes N] [--repeats N] [--quick] [--table]
 
-import keras_lm
-from benchmarks.side_by_side import side_by_side
+A process is pinned to as many cores as it has threads and calls the rivals in turn, so
+that a drift of the machine meets all alike; its figure for a rival is the median. A
+goal is met or missed where all processes agree, else open. Each process's medians are
+kept in `.cache/speed.json` as soon as they are there; `--table` prints from this file
+and runs nothing.
+"""
 
-rng = np.random.default_rng(seed=0)
+import argparse
+import importlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.speed.goal import BACKENDS
+from benchmarks.speed.run_contest import CONTESTS
+
+ROOT = Path(__file__).parent.parent
+KEPT = ROOT / ".cache" / "speed.json"
 
 
-def bench_attention(length, heads=4, width=64):
-    """Inference of one causal layer with dropout 0.1, through `predict`, as a ratio."""
-    hidden = rng.normal(size=(1, length, heads * width)).astype("float32")
-    layers = {
-        "keras.layers.MultiHeadAttention": keras.layers.MultiHeadAttention,
-        "MultiHeadAttention": keras_lm.layers.MultiHeadAttention,
-        "LocalAttention": keras_lm.layers.LocalAttention,
+def main():
+    """Reads the command line, measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("contests", nargs="*", default=CONTESTS)
+    parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one process, one thread")
+    parser.add_argument("--table", action="store_true", help="print what was kept")
+    given = parser.parse_args()
+    if given.quick:
+        given.threads, given.processes, given.repeats = [1], 1, 3
+    found = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else []
+    if not given.table:
+        found = measure(given, found)
+    show(found, given)
+
+
+def measure(given, found):
+    """Runs what is asked for; earlier figures of the same kind are replaced."""
+    asked = [
+        (contest, backend, threads)
+        for contest in given.contests
+        for backend in given.backends
+        for threads in given.threads
+    ]
+    found = [one for one in found if kind(one) not in asked]
+    for contest, backend, threads in asked * given.processes:
+        one = run(contest, backend, threads, given.repeats)
+        found.append(one)
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_text(json.dumps(found, indent=1), "utf-8")
+        print(
+            f"{contest}, {backend}, {threads} threads: {one['took']:.0f} s", flush=True
+        )
+    return found
+
+
+def kind(one):
+    """What a process was started for."""
+    return one["contest"], one["backend"], one["threads"]
+
+
+def run(contest, backend, threads, repeats):
+    """One process; where it fails, what it printed is shown and nothing counts."""
+    number = str(threads)
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "OMP_NUM_THREADS": number,
+        "TF_NUM_INTRAOP_THREADS": number,
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    calls = {}
-    for name, layer_class in layers.items():
-        inputs = keras.Input((length, heads * width))
-        layer = layer_class(heads, width, dropout=0.1)
-        model = keras.Model(inputs, layer(inputs, inputs, use_causal_mask=True))
-        calls[name] = lambda model=model: model.predict_on_batch(hidden)
-    return side_by_side(calls)
-
-
-def bench_generation(prompt_length=32, num_new=64):
-    """Greedy decoding with the state, and by running the whole sequence each step."""
-    model = keras_lm.models.TransformerDecoder(2000, 4, 4, 128, 512, 256)
-    prompt = rng.integers(0, 2000, (1, prompt_length), dtype="int32")
-
-    def start_over():
-        token_ids = np.zeros((1, prompt_length + num_new), "int32")
-        token_ids[:, :prompt_length] = prompt
-        for place in range(prompt_length, prompt_length + num_new):
-            logits = model.predict_on_batch(token_ids)
-            token_ids[0, place] = np.argmax(logits[0, place - 1])
-
-    return side_by_side(
-        {
-            "starting over": start_over,
-            "generate": lambda: keras_lm.generation.generate(model, prompt, num_new),
-        }
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.speed.run_contest", contest]
+        + ["--repeats", str(repeats)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        print(done.stderr[-2000:], file=sys.stderr)
+    return {
+        "contest": contest,
+        "backend": backend,
+        "threads": threads,
+        "took": time.perf_counter() - began,
+        "seconds": json.loads(lines[-1])["seconds"] if lines else {},
+    }
 
 
-def show(title, seconds):
-    """Ratios to the first, then what was measured."""
-    first = next(iter(seconds.values()))
-    print(f"{title} ({keras.backend.backend()})")
-    for name, took in seconds.items():
-        print(f"  {first / took:6.2f} times as fast  {took * 1e3:9.1f} ms  {name}")
+def show(found, given):
+    """Goals first, then the figures that they are made of."""
+    print("\n| goal | backend | threads | bound | found | verdict |")
+    print("|---|---|---|---|---|---|")
+    for contest in given.contests:
+        module = importlib.import_module(f"benchmarks.speed.{contest}")
+        for goal in module.GOALS:
+            for row in goal_rows(
+                goal, [one for one in found if kind(one)[0] == contest]
+            ):
+                print(f"| {' | '.join(row)} |")
+    print("\n| contest | backend | threads | rival | seconds | rate |")
+    print("|---|---|---|---|---|---|")
+    for contest in given.contests:
+        unit = importlib.import_module(f"benchmarks.speed.{contest}").UNIT
+        for row in figure_rows([one for one in found if kind(one)[0] == contest], unit):
+            print(f"| {' | '.join(row)} |")
+
+
+def goal_rows(goal, found):
+    """A row for each backend and number of threads that was run."""
+    for backend in goal.backends:
+        for threads in sorted({one["threads"] for one in found}):
+            numbers = [
+                goal.of(one["seconds"])
+                for one in found
+                if (one["backend"], one["threads"]) == (backend, threads)
+                and one["seconds"]
+            ]
+            numbers = [number for number in numbers if number is not None]
+            if numbers:
+                shown = ", ".join(f"{number:.2f}" for number in numbers)
+                verdict = goal.verdict(numbers)
+                yield [goal.name, backend, str(threads), goal.bound(), shown, verdict]
+
+
+def figure_rows(found, unit):
+    """A row for each rival: the median over the processes."""
+    for one_kind in sorted({kind(one) for one in found}):
+        some = [one["seconds"] for one in found if kind(one) == one_kind]
+        for rival in dict.fromkeys(name for seconds in some for name in seconds):
+            took = statistics.median(s[rival] for s in some if rival in s)
+            rate = "" if unit is None else f"{unit[1] / took:,.0f} {unit[0]}"
+            contest, backend, threads = one_kind
+            yield [contest, backend, str(threads), rival, f"{took:.3f}", rate]
 
 
 if __name__ == "__main__":
-    for length in (512, 2048, 4096):
-        show(f"attention, {length} steps, 4 heads of 64", bench_attention(length))
-    show("64 new tokens, 4 layers of 128", bench_generation())
+    main()

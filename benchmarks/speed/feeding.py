@@ -1,0 +1,44 @@
+"""The data pipeline beside the training step that it feeds.
+
+Batches are drawn from `language_model_dataset` while the model of
+`training` learns. "waiting" is what the pipeline alone needs for the batches of one
+training call.
+"""
+
+from benchmarks.speed.decoding import made_tokenizer
+from benchmarks.speed.goal import Goal
+from benchmarks.speed.training import BATCH, LENGTH, decoder
+from keras_lm.training import MaskedCrossEntropy
+
+STEPS = 4
+UNIT = ("tokens/s", STEPS * BATCH * LENGTH)
+GOALS = [
+    Goal(
+        "waiting for data, share of a training step",
+        lambda seconds: seconds["batches alone"] / seconds["training on them"],
+        at_most=0.05,
+    )
+]
+
+
+def rivals():
+    """A training call, and the same batches without the training."""
+    import keras
+
+    from keras_lm import text
+
+    tokenizer = made_tokenizer()
+    texts = [document.text for document in text.docstring_corpus(["numpy"])]
+    batches = text.language_model_dataset(texts, tokenizer, LENGTH, BATCH, repeat=True)
+    endless = iter(batches)
+    model = decoder(0.0)
+    model.compile(keras.optimizers.AdamW(3e-4), MaskedCrossEntropy())
+
+    def train():
+        model.fit(batches, steps_per_epoch=STEPS, epochs=1, verbose=0)
+
+    def draw():
+        for _ in range(STEPS):
+            next(endless)
+
+    return {"batches alone": draw, "training on them": train}

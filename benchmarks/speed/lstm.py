@@ -1,0 +1,94 @@
+"""Training an LSTM language model of 2 x 650: 35 steps, batches of 20, 10,000 words.
+
+SGD with the gradient's norm at most 5. `keras.layers.LSTM` stands in the same model on
+the same backend, `torch.nn.LSTM` in a plain PyTorch loop beside any backend of ours.
+"""
+
+import keras
+import numpy as np
+
+from benchmarks.speed.goal import Goal, times_as_fast
+from keras_lm.models import LSTMLanguageModel
+from keras_lm.training import MaskedCrossEntropy
+
+VOCABULARY, WIDTH, LAYERS, LENGTH, BATCH, STEPS = 10_000, 650, 2, 35, 20, 8
+UNIT = ("tokens/s", BATCH * LENGTH * STEPS)
+
+GOALS = [
+    Goal("LSTM training / keras.layers.LSTM", times_as_fast("keras.layers.LSTM"), 1.2),
+    Goal(
+        "LSTM training / torch.nn.LSTM",
+        times_as_fast("torch.nn.LSTM"),
+        1.05,
+        backends=("tensorflow", "torch"),
+    ),
+]
+
+
+def rivals():
+    """Calls of `STEPS` steps each."""
+    token_ids = np.random.default_rng(0).integers(
+        0, VOCABULARY, (STEPS * BATCH, LENGTH + 1), dtype="int32"
+    )
+    inputs, targets = token_ids[:, :-1], token_ids[:, 1:]
+    ours = LSTMLanguageModel(VOCABULARY, WIDTH, WIDTH, LAYERS, tie_embeddings=False)
+    calls = {
+        "keras_lm": trained(ours, inputs, targets),
+        "keras.layers.LSTM": trained(keras_model(), inputs, targets),
+    }
+    if keras.backend.backend() in ("tensorflow", "torch"):
+        calls["torch.nn.LSTM"] = torch_steps(inputs, targets)
+    return calls
+
+
+def trained(model, inputs, targets):
+    """`fit` over all rows once."""
+    model.compile(keras.optimizers.SGD(1.0, global_clipnorm=5.0), MaskedCrossEntropy())
+    return lambda: model.fit(
+        inputs, targets, batch_size=BATCH, verbose=0, shuffle=False
+    )
+
+
+def keras_model():
+    """The same of Keras' own layers."""
+    lstms = [keras.layers.LSTM(WIDTH, return_sequences=True) for _ in range(LAYERS)]
+    return keras.Sequential(
+        [
+            keras.layers.Embedding(VOCABULARY, WIDTH),
+            *lstms,
+            keras.layers.Dense(VOCABULARY),
+        ]
+    )
+
+
+def torch_steps(inputs, targets):
+    """The same in PyTorch alone."""
+    import torch
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = torch.nn.Embedding(VOCABULARY, WIDTH)
+            self.lstm = torch.nn.LSTM(WIDTH, WIDTH, LAYERS, batch_first=True)
+            self.head = torch.nn.Linear(WIDTH, VOCABULARY)
+
+        def forward(self, token_ids):
+            return self.head(self.lstm(self.tokens(token_ids))[0])
+
+    model = Model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    rows = [
+        (torch.tensor(x).long(), torch.tensor(y).long())
+        for x, y in zip(np.split(inputs, STEPS), np.split(targets, STEPS), strict=True)
+    ]
+
+    def steps():
+        for given, wanted in rows:
+            optimizer.zero_grad(set_to_none=True)
+            torch.nn.functional.cross_entropy(
+                model(given).flatten(0, 1), wanted.flatten()
+            ).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimizer.step()
+
+    return steps

@@ -1,0 +1,68 @@
+"""From nothing to the first token: imports, and a whole fresh process.
+
+Each call starts a process of its own and takes the seconds that it measured inside.
+"""
+
+import subprocess
+import sys
+
+from benchmarks.speed.goal import Goal
+
+UNIT = None
+IMPORTED = """
+import time; began = time.perf_counter()
+import keras
+keras_done = time.perf_counter()
+{rest}
+print(time.perf_counter() - {since})
+"""
+OURS = """
+import numpy as np, keras_lm
+model = keras_lm.models.TransformerDecoder(1000, 2, 4, 64, 256, 64)
+keras_lm.generation.generate(model, np.ones((1, 8), "int32"), 1)
+"""
+KERAS_HUB = """
+import numpy as np, keras_hub
+backbone = keras_hub.models.GPT2Backbone(1000, 2, 4, 64, 256, 0.0, 64)
+model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
+model.compile(sampler="greedy")
+ids = np.zeros((1, 9), "int32"); ids[:, :8] = 1
+mask = np.zeros((1, 9), bool); mask[:, :8] = True
+model.generate({"token_ids": ids, "padding_mask": mask}, stop_token_ids=None)
+"""
+GOALS = [
+    Goal(
+        "import keras_lm after import keras, s",
+        lambda seconds: seconds["import keras_lm"],
+        at_most=0.3,
+    ),
+    Goal(
+        "from import keras to the first token / KerasHub",
+        lambda seconds: (
+            seconds["first token, keras_lm"] / seconds["first token, KerasHub"]
+        ),
+        at_most=0.6,
+    ),
+]
+
+
+def rivals():
+    """Calls that give their own seconds."""
+    return {
+        "import keras_lm": process("import keras_lm", "keras_done"),
+        "first token, keras_lm": process(OURS, "keras_done"),
+        "first token, KerasHub": process(KERAS_HUB, "keras_done"),
+    }
+
+
+def process(rest, since):
+    """A fresh Python that prints its seconds last."""
+    program = IMPORTED.format(rest=rest.strip(), since=since)
+
+    def run():
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        return float(done.stdout.split()[-1])
+
+    return run

@@ -1,0 +1,214 @@
+"""Training a decoder of 6 x 384 through `model.fit`.
+
+Context 256, vocabulary 8,192, batches of 16, AdamW, no dropout: 4,096 tokens a step,
+and 89.7 million operations a token by nanoGPT's count. KerasHub's GPT-2 is on the same
+backend; Hugging Face's and a plain GPT of nanoGPT's shape are in PyTorch. "matrix
+product" is one of 2,048 x 2,048 x 2,048 in float32 by the backend, for the share of the
+machine's peak.
+"""
+
+import keras
+import numpy as np
+
+from benchmarks.speed.goal import Goal, times_as_fast
+from keras_lm.models import TransformerDecoder
+from keras_lm.training import MaskedCrossEntropy
+
+LAYERS, HEADS, WIDTH, LENGTH, VOCABULARY, BATCH, STEPS = 6, 6, 384, 256, 8192, 16, 2
+TOKENS = STEPS * BATCH * LENGTH
+UNIT = ("tokens/s", TOKENS)
+OPERATIONS_A_TOKEN = 89.7e6
+SIDE, PRODUCTS = 2048, 4
+
+
+def share_of_peak(seconds):
+    """Of the products a second that one large matrix product reaches."""
+    peak = PRODUCTS * 2 * SIDE**3 / seconds["matrix product"]
+    return OPERATIONS_A_TOKEN * TOKENS / seconds["keras_lm"] / peak
+
+
+GOALS = [
+    Goal("training / KerasHub GPT-2", times_as_fast("KerasHub"), 1.25),
+    Goal(
+        "training / plain GPT in PyTorch",
+        times_as_fast("plain GPT, torch"),
+        2,
+        backends=("tensorflow",),
+    ),
+    Goal(
+        "training / Hugging Face GPT-2",
+        times_as_fast("Hugging Face, torch"),
+        2,
+        backends=("tensorflow",),
+    ),
+    Goal(
+        "training with dropout 0.1 / without",
+        times_as_fast("keras_lm", "keras_lm, dropout 0.1"),
+        0.85,
+    ),
+    Goal(
+        "training: share of the matrix product's speed",
+        share_of_peak,
+        0.75,
+        backends=("tensorflow",),
+    ),
+]
+
+
+def rivals():
+    """Calls of `STEPS` steps each."""
+    token_ids = np.random.default_rng(0).integers(
+        0, VOCABULARY, (STEPS * BATCH, LENGTH + 1), dtype="int32"
+    )
+    inputs, targets = token_ids[:, :-1], token_ids[:, 1:]
+    calls = {
+        "keras_lm": fitted(decoder(0.0), MaskedCrossEntropy(), inputs, targets),
+        "keras_lm, dropout 0.1": fitted(
+            decoder(0.1), MaskedCrossEntropy(), inputs, targets
+        ),
+        "KerasHub": keras_hub_fit(inputs, targets, 0.0),
+        "KerasHub, dropout 0.1": keras_hub_fit(inputs, targets, 0.1),
+        "matrix product": matrix_product(),
+    }
+    if keras.backend.backend() in ("tensorflow", "torch"):
+        calls["plain GPT, torch"] = torch_steps(plain_gpt(), inputs, targets)
+        calls["Hugging Face, torch"] = torch_steps(hugging_face(), inputs, targets)
+    return calls
+
+
+def decoder(dropout):
+    """Ours, of GPT-2's shape."""
+    return TransformerDecoder(
+        VOCABULARY,
+        LAYERS,
+        HEADS,
+        WIDTH,
+        4 * WIDTH,
+        LENGTH,
+        dropout=dropout,
+        positions="learned",
+    )
+
+
+def fitted(model, loss, inputs, targets):
+    """`fit` over all rows once."""
+    model.compile(keras.optimizers.AdamW(3e-4), loss)
+    return lambda: model.fit(inputs, targets, BATCH, verbose=0, shuffle=False)
+
+
+def keras_hub_fit(inputs, targets, dropout):
+    """KerasHub's GPT-2 of the same shape."""
+    import keras_hub
+
+    backbone = keras_hub.models.GPT2Backbone(
+        VOCABULARY, LAYERS, HEADS, WIDTH, 4 * WIDTH, dropout, LENGTH
+    )
+    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
+    given = {"token_ids": inputs, "padding_mask": np.ones_like(inputs, bool)}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return fitted(model, loss, given, targets)
+
+
+def matrix_product():
+    """The backend's own, `PRODUCTS` times; the result is small."""
+    one = keras.ops.convert_to_tensor(np.ones((SIDE, SIDE), "float32"))
+
+    def product(left, right):
+        for _ in range(PRODUCTS):
+            left = keras.ops.matmul(left, right)
+        return keras.ops.sum(left)
+
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        product = jax.jit(product)
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        product = tf.function(product)
+    return lambda: bool(product(one, one))
+
+
+# --------------------------------------------------------------- PyTorch alone
+
+
+def torch_steps(model, inputs, targets):
+    """Plain steps of AdamW."""
+    import torch
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
+    rows = [
+        (torch.tensor(x).long(), torch.tensor(y).long())
+        for x, y in zip(np.split(inputs, STEPS), np.split(targets, STEPS), strict=True)
+    ]
+
+    def steps():
+        for given, wanted in rows:
+            optimizer.zero_grad(set_to_none=True)
+            logits = model(given)
+            logits = getattr(logits, "logits", logits)
+            torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), wanted.flatten()
+            ).backward()
+            optimizer.step()
+
+    return steps
+
+
+def hugging_face():
+    """GPT2LMHeadModel without dropout."""
+    import transformers
+
+    config = transformers.GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=LENGTH,
+        n_embd=WIDTH,
+        n_layer=LAYERS,
+        n_head=HEADS,
+        resid_pdrop=0,
+        embd_pdrop=0,
+        attn_pdrop=0,
+        use_cache=False,
+    )
+    return transformers.GPT2LMHeadModel(config).train()
+
+
+def plain_gpt():
+    """A GPT of torch.nn's own modules and fused attention."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+            self.project = nn.Linear(WIDTH, 3 * WIDTH)
+            self.out = nn.Linear(WIDTH, WIDTH)
+            self.wide = nn.Linear(WIDTH, 4 * WIDTH)
+            self.narrow = nn.Linear(4 * WIDTH, WIDTH)
+
+        def forward(self, hidden):
+            heads = self.project(self.first(hidden)).unflatten(-1, (3 * HEADS, -1))
+            query, key, value = heads.transpose(1, 2).chunk(3, dim=1)
+            seen = nn.functional.scaled_dot_product_attention(
+                query, key, value, is_causal=True
+            )
+            hidden = hidden + self.out(seen.transpose(1, 2).flatten(2))
+            inner = nn.functional.gelu(self.wide(self.second(hidden)))
+            return hidden + self.narrow(inner)
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = nn.Embedding(VOCABULARY, WIDTH)
+            self.places = nn.Embedding(LENGTH, WIDTH)
+            self.blocks = nn.Sequential(*[Block() for _ in range(LAYERS)])
+            self.norm = nn.LayerNorm(WIDTH)
+
+        def forward(self, token_ids):
+            places = self.places(torch.arange(token_ids.shape[1]))
+            hidden = self.norm(self.blocks(self.tokens(token_ids) + places))
+            return hidden @ self.tokens.weight.T
+
+    return Model()

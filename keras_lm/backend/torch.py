@@ -1,4 +1,4 @@
-"""PyTorch: the fused attention kernel, writes in place, and an inference-mode loop."""
+"""PyTorch: the fused attention kernel, writes in place, and loops that are replayed."""
 
 import weakref
 
@@ -7,6 +7,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
+
+from keras_lm.backend.replay import Replay
 
 
 def fused_attention(query, key, value, mask, is_causal, scale):
@@ -47,11 +49,11 @@ def write_slots(buffer, update, index, axis):
 
 
 class Decoder:
-    """A Python loop in inference mode; see `backend.decoder`."""
+    """A Python loop in inference mode, its steps replayed; see `backend.decoder`."""
 
     def __init__(self, model, begin, advance):
         self.model = weakref.ref(model)
-        self.begin, self.advance = begin, advance
+        self.begin, self.advance = begin, Replay(advance)
 
     def run(self, token_ids, padding_mask, num_slots, capacity, num_new, seed):
         tokens = keras.ops.zeros((token_ids.shape[0], capacity), "int32")
@@ -75,6 +77,7 @@ class Decoder:
         token_ids = torch.as_tensor(token_ids, device=device)
         padding_mask = torch.as_tensor(padding_mask, device=device)
         model = self.model()
+        self.advance.start(model)
         # One step a time: a generator must not leave inference mode on behind it.
         with torch.inference_mode():
             carry = self.begin(
@@ -88,14 +91,16 @@ class Decoder:
 
 
 class Search:
-    """A Python loop in inference mode; see `backend.search`."""
+    """A Python loop in inference mode, its steps replayed; see `backend.search`."""
 
     def __init__(self, model, begin, advance, end):
         self.model = weakref.ref(model)
-        self.begin, self.advance, self.end = begin, advance, end
+        self.begin, self.end = begin, end
+        self.advance = Replay(lambda model, carry, noise: advance(model, carry))
 
     def run(self, inputs, num_slots):
         model = self.model()
+        self.advance.start(model)
         with torch.inference_mode():
             inputs = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
             carry = self.begin(model, inputs, num_slots)

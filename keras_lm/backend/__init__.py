@@ -36,6 +36,20 @@ def fused_attention(query, key, value, mask, is_causal, scale):
     return chosen().fused_attention(query, key, value, mask, is_causal, scale)
 
 
+def dropout(inputs, rate, seed):
+    """Zeroes each input with probability `rate` and divides the rest by `1 - rate`.
+
+    Args:
+        inputs: float, any shape.
+        rate: float, above 0 and below 1.
+        seed: uint32 `(2,)`, as a `keras.random.SeedGenerator` gives them.
+
+    Returns:
+        Like `inputs`.
+    """
+    return chosen().dropout(inputs, rate, seed)
+
+
 def map_recomputed(function, chunks, shared):
     """`function(chunk, shared)` for each chunk in turn; gradients recompute it.
 

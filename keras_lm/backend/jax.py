@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
+from keras_lm.backend.hashed_bits import hashed_dropout
 from keras_lm.backend.lstm_steps import lstm_slopes, lstm_step, lstm_step_back
 
 
@@ -19,6 +20,11 @@ def fused_attention(query, key, value, mask, is_causal, scale):
         query, key, value, mask=mask, scale=scale, is_causal=is_causal
     )
     return context.swapaxes(1, 2)
+
+
+def dropout(inputs, rate, seed):
+    """By hashed bits, which are made where they are needed and never stored."""
+    return hashed_dropout(inputs, rate, seed)
 
 
 def map_recomputed(function, chunks, shared):

@@ -6,12 +6,18 @@ import weakref
 import keras
 import tensorflow as tf
 
+from keras_lm.backend.hashed_bits import hashed_dropout
 from keras_lm.backend.lstm_steps import lstm_slopes, lstm_step, lstm_step_back
 
 
 def fused_attention(query, key, value, mask, is_causal, scale):
     """TensorFlow has no fused attention kernel."""
     return None
+
+
+def dropout(inputs, rate, seed):
+    """By hashed bits, which are made where they are needed and never stored."""
+    return hashed_dropout(inputs, rate, seed)
 
 
 def map_recomputed(function, chunks, shared):
@@ -45,9 +51,8 @@ def gains_in_turn():
 
 def _numbers(array):
     """Floats for all: a loop fails at the gradient of a bool, though there is none."""
-    if array.dtype.is_floating:
-        return array
-    return tf.cast(array, "float16" if array.dtype == "bool" else "float32")
+    dtype = "float16" if array.dtype == "bool" else "float32"
+    return array if array.dtype.is_floating else tf.cast(array, dtype)
 
 
 # Set by the exporter: a SavedModel must do without XLA, which a server may not have.
@@ -75,11 +80,7 @@ def _scatter_slots(buffer, update, index, axis):
 
 
 class Decoder:
-    """The prompt by TensorFlow's kernels, then a loop in XLA; see `backend.decoder`.
-
-    In XLA a loop runs up to four times faster; the prompt, shown once, would gain
-    little and take a third longer to compile.
-    """
+    """The prompt by TensorFlow's kernels, which compile sooner, then a loop in XLA."""
 
     def __init__(self, model, begin, advance):
         self.model = weakref.ref(model)
@@ -217,9 +218,7 @@ def _lstm_forward(gates, kernel, hidden, cell, masks):
 
     def step(state, given):
         sums = given["sums"] + tf.matmul(state["hidden"], kernel)
-        hidden, cell = lstm_step(
-            sums, state["hidden"], state["cell"], given.get("mask")
-        )
+        hidden, cell = lstm_step(sums, **state, mask=given.get("mask"))
         return {"hidden": hidden, "cell": cell}
 
     steps = {"sums": gates, **dict(zip(("mask",), masks))}

@@ -24,6 +24,20 @@ def fused_attention(query, key, value, mask, is_causal, scale):
     )
 
 
+def dropout(inputs, rate, seed):
+    """Four draws of 16 bits from each number of a generator; a rate of `n / 65536`."""
+    dropped = min(round(rate * 2**16), 2**16 - 1)
+    if inputs.device.type == "meta" or not inputs.numel():
+        return inputs
+    mixed = int(np.random.SeedSequence(seed.tolist()).generate_state(1)[0])
+    generator = torch.Generator(device=inputs.device).manual_seed(mixed)
+    shape, count = inputs.shape, inputs.numel()
+    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=inputs.device)
+    bits = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+    keep = (bits[:count] >= dropped - 2**15).view(shape)
+    return inputs * keep * (2**16 / (2**16 - dropped))
+
+
 def map_recomputed(function, chunks, shared):
     """A loop; under autograd each turn is checkpointed."""
     present = next(chunk for chunk in chunks if chunk is not None)

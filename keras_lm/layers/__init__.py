@@ -8,6 +8,7 @@ from keras_lm.layers.bayesian_attention import BayesianAttention
 from keras_lm.layers.choose_attention import choose_attention
 from keras_lm.layers.clock import Now, advance_clock, start_clock
 from keras_lm.layers.dot_product_attention import dot_product_attention
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.dynamic_attention import DynamicAttention
 from keras_lm.layers.dynamic_convolution import DynamicConvolution
 from keras_lm.layers.feed_forward import FeedForward
@@ -39,6 +40,7 @@ __all__ = [
     "AudioEmbedding",
     "BahdanauAttention",
     "BayesianAttention",
+    "Dropout",
     "DynamicAttention",
     "DynamicConvolution",
     "FeedForward",

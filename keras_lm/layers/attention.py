@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm import backend
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.masks import Visibility, both, heads_mask, hide_rows
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
 
@@ -97,7 +98,7 @@ class Attention(keras.layers.Layer):
         self.query_projection = self._projection(num_heads * key_dim, "query")
         self.key_projection = self._projection(kv_heads * key_dim, "key")
         self.value_projection = self._projection(kv_heads * self.value_dim, "value")
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
         self.query_norm = self.key_norm = None

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.masks import masked_softmax
 
 PADDINGS = ("causal", "same")
@@ -103,7 +104,7 @@ class DynamicConvolution(keras.layers.Layer):
         self.use_bias = use_bias
         self.seed = seed
         self.supports_masking = True
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
 

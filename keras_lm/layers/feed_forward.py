@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_lm.layers.dropout import Dropout
+
 
 @keras.saving.register_keras_serializable(package="keras_lm")
 class FeedForward(keras.layers.Layer):
@@ -68,7 +70,7 @@ class FeedForward(keras.layers.Layer):
         self.inner_projection = self._projection(intermediate_dim, "inner")
         if gated:
             self.gate_projection = self._projection(intermediate_dim, "gate")
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
 

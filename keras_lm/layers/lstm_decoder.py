@@ -10,6 +10,7 @@ from keras_lm.layers.arguments import (
     seed_of,
 )
 from keras_lm.layers.bahdanau_attention import BahdanauAttention
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.lstm import LSTM
 from keras_lm.layers.lstm_loop import (
     advance_lstm,
@@ -114,7 +115,7 @@ class LSTMDecoder(keras.layers.Layer):
             LSTM(hidden_dim, dtype=policy, name=f"lstm_{i}") for i in range(num_layers)
         ]
         self.dropouts = [
-            keras.layers.Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
+            Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
             for i in range(num_layers + 1)
         ]
         options = {"dtype": policy, "name": "attention"}

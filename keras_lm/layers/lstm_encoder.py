@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import check_dropout, check_sizes, seed_of
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.lstm import LSTM
 
 
@@ -72,7 +73,7 @@ class LSTMEncoder(keras.layers.Layer):
             for i in range(num_layers if bidirectional else 0)
         ]
         self.dropouts = [
-            keras.layers.Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
+            Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
             for i in range(num_layers)
         ]
 

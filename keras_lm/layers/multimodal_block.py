@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
 from keras_lm.layers.multimodal_attention import MultimodalAttention
@@ -107,7 +108,7 @@ class MultimodalBlock(keras.layers.Layer):
                 self.norms[f"{kind}_{name}"] = keras.layers.LayerNormalization(
                     epsilon=1e-5, dtype=policy, name=f"{kind}_norm_{name}"
                 )
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout,
             seed=None if seed is None else seed + 999,
             dtype=policy,

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.feed_forward import FeedForward
 from keras_lm.layers.make_norm import make_norm
 
@@ -68,7 +69,7 @@ class TransformerBlock(keras.layers.Layer):
         )
         self.attention_norm = self.norm("attention_norm")
         self.feed_forward_norm = self.norm("feed_forward_norm")
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
 

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_lm.layers.arguments import check_dropout, check_sizes, seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.lstm import LSTM
 
 
@@ -111,7 +112,7 @@ class LSTMLanguageModel(keras.Model):
             for i, width in enumerate(widths)
         ]
         self.dropouts = [
-            keras.layers.Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
+            Dropout(dropout, seed=seed_of(seed, i), dtype=policy)
             for i in range(num_layers + 1)
         ]
         self.build((None, None))

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import check_sizes, seed_of
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.modality_dropout import ModalityDropout
 from keras_lm.layers.multimodal_block import MultimodalBlock
 from keras_lm.models.stream_spec import check_array, check_specs, embedding, signature
@@ -107,7 +108,7 @@ class MultimodalClassifier(keras.Model):
         self.drop_modalities = ModalityDropout(
             modality_dropout, seed, dtype=policy, name="modality_dropout"
         )
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout, seed=seed_of(seed, 1), dtype=policy, name="dropout"
         )
         self.blocks = [

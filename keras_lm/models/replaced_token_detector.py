@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import check_heads, check_sizes, seed_of
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.token_head import TokenHead, at_positions
@@ -106,7 +107,7 @@ class ReplacedTokenDetector(keras.Model):
         self.projection = keras.layers.Dense(
             generator_dim, dtype=policy, name="generator_projection"
         )
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             encoder.dropout, seed=seed_of(encoder.seed, 0), dtype=policy
         )
         self.blocks = self._make_blocks(policy)

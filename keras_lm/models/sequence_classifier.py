@@ -3,6 +3,7 @@
 import keras
 
 from keras_lm.layers.arguments import check_dropout, check_sizes
+from keras_lm.layers.dropout import Dropout
 
 _INPUTS = ("token_ids", "padding_mask", "segment_ids")
 
@@ -69,7 +70,7 @@ class SequenceClassifier(keras.Model):
         self.num_classes = num_classes
         self.dropout = dropout
         self.seed = seed
-        self.dropout_layer = keras.layers.Dropout(
+        self.dropout_layer = Dropout(
             dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
         )
         self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")

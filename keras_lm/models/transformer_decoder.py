@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_lm.layers.arguments import seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 from keras_lm.models.decoder_layouts import DECODERS
@@ -143,7 +144,7 @@ class TransformerDecoder(keras.Model, Pretrained):
         self.position_embedding = make_position_embedding(
             positions, max_sequence_length, hidden_dim, policy, "position_embedding"
         )
-        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=policy)
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=policy)
         attentions = make_attentions(
             attention,
             num_layers,

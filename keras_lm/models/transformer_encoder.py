@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import seed_of
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
@@ -153,7 +154,7 @@ class TransformerEncoder(keras.Model, Pretrained):
             self.segment_embedding = make_position_embedding(
                 "learned", num_segments, embedding_dim, policy, "segment_embedding"
             )
-        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=policy)
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=policy)
         self.embedding_projection = None
         if embedding_dim != hidden_dim:
             self.embedding_projection = keras.layers.Dense(

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm.layers.arguments import check_choice
+from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.make_norm import make_norm
 from keras_lm.models.encoder_decoder import EncoderDecoder, source_size
 from keras_lm.models.encoder_decoder_layouts import ENCODER_DECODERS
@@ -179,7 +180,7 @@ class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
             self.source_position_embedding = make_position_embedding(
                 positions, max_sequence_length, hidden_dim, policy, name
             )
-        self.dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=policy)
+        self.dropout_layer = Dropout(dropout, seed=seed, dtype=policy)
         self.encoder_blocks, self.decoder_blocks = make_sides(
             attention,
             cross_attention,

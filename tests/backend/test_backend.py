@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from keras_lm import backend
+from keras_lm.backend.hashed_bits import hashed_bits
 from keras_lm.backend.lstm_steps import lstm_step
 from tests import reference
 from tests.checks import assert_close, gradients
@@ -379,3 +380,16 @@ def test_scan_equals_a_loop_and_so_do_its_gradients():
     for actual, wanted in zip(found[1], expected[1], strict=True):
         assert np.abs(wanted).max() > 0.01
         assert_close(actual, wanted)
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch draws its own")
+def test_dropout_is_the_same_on_every_backend_that_hashes():
+    inputs = ops.ones((2, 20))
+    seed = ops.convert_to_tensor(np.array([3, 5], "uint32"))
+
+    bits = hashed_bits(4, seed)
+    outputs = ops.convert_to_numpy(backend.dropout(inputs, 0.3, seed))
+
+    by_hand = [871946820, 3653426531, 2594357701, 3351435545]
+    np.testing.assert_array_equal(ops.convert_to_numpy(bits), by_hand)
+    np.testing.assert_array_equal(outputs[0, :4] == 0, np.array(by_hand) < 0.3 * 2**32)

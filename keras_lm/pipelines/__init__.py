@@ -5,6 +5,7 @@ from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
+from keras_lm.pipelines.text_index import TextIndex
 from keras_lm.pipelines.text_to_text import TextToText
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "TextClassifier",
     "TextEmbedder",
     "TextGenerator",
+    "TextIndex",
     "TextToText",
     "load",
 ]

@@ -7,6 +7,7 @@ when they are used, and by nothing else here.
 from typing import TYPE_CHECKING
 
 from keras_lm.text.classification_dataset import classification_dataset
+from keras_lm.text.contrastive_dataset import contrastive_dataset
 from keras_lm.text.denoising_dataset import denoising_dataset
 from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
@@ -21,6 +22,7 @@ from keras_lm.text.read_word_vectors import read_word_vectors
 from keras_lm.text.replaced_token_dataset import replaced_token_dataset
 from keras_lm.text.sentence_pair_dataset import sentence_pair_dataset
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
+from keras_lm.text.similarity_dataset import similarity_dataset
 from keras_lm.text.span_denoising import SpanDenoising
 from keras_lm.text.split_documents import split_documents
 from keras_lm.text.split_sentences import split_sentences
@@ -47,6 +49,7 @@ __all__ = [
     "WordMasking",
     "WordStarts",
     "classification_dataset",
+    "contrastive_dataset",
     "denoising_dataset",
     "docstring_corpus",
     "encode_corpus",
@@ -58,6 +61,7 @@ __all__ = [
     "read_word_vectors",
     "replaced_token_dataset",
     "sentence_pair_dataset",
+    "similarity_dataset",
     "split_documents",
     "split_sentences",
     "teacher_forcing",

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 _NEEDED = ("token_ids", "other_token_ids")
-_INPUTS = (*_NEEDED, "padding_mask", "other_padding_mask")
+_INPUTS = (*_NEEDED, "padding_mask", "other_padding_mask", "pooling_mask")
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
@@ -19,7 +19,8 @@ class DualEncoder(keras.Model):
     Trained with `text.contrastive_dataset` and `training.ContrastiveCrossEntropy`,
     where the others of a batch are negatives, or with `text.similarity_dataset` and
     `training.SimilarityError`, for judged pairs; then `encoder` is what is kept, for a
-    `pipelines.TextEmbedder`.
+    `pipelines.TextEmbedder`. With `text.sense_dataset` a text is a word in its context,
+    for `pipelines.WordSense`.
 
     Shapes: `B` texts, `T` steps, `C` others of each, `S` steps, `D` width.
 
@@ -32,7 +33,8 @@ class DualEncoder(keras.Model):
         inputs: dict. `"token_ids"`, int `(B, T)`; `"other_token_ids"`, int
             `(B, C, S)`: matches and negatives of each text; `"padding_mask"`, bool
             `(B, T)`, and `"other_padding_mask"`, bool `(B, C, S)`, `True` = real, may
-            be left out.
+            be left out. `"pooling_mask"`, bool `(B, T)`: `True` for the tokens that a
+            text's vector is of, as those of one word; all when left out.
         training: bool. Whether dropout applies.
 
     Returns:
@@ -75,7 +77,10 @@ class DualEncoder(keras.Model):
     def call(self, inputs, training=None):
         _check_inputs(inputs)
         vectors = self.encode(
-            inputs["token_ids"], inputs.get("padding_mask"), training
+            inputs["token_ids"],
+            inputs.get("padding_mask"),
+            training,
+            inputs.get("pooling_mask"),
         )  # (B, D)
         others = self.encode(
             _by_column(inputs["other_token_ids"]),
@@ -94,20 +99,24 @@ class DualEncoder(keras.Model):
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
 
-    def encode(self, token_ids, padding_mask=None, training=None):
+    def encode(self, token_ids, padding_mask=None, training=None, pooling_mask=None):
         """The vector of each text.
 
         Args:
             token_ids: int `(B, T)`.
             padding_mask: bool `(B, T)` or `None`. `True` = real.
             training: bool. Whether dropout applies.
+            pooling_mask: bool `(B, T)`, `True` for the tokens that the vector is of;
+                `None` for all that are real.
 
         Returns:
-            float32 `(B, D)`; each row has length 1, or 0 where all is padding and the
-            encoder pools it to 0.
+            float32 `(B, D)`; each row has length 1, or 0 where nothing is pooled and
+            the encoder makes 0 of it.
         """
         hidden = self.encoder(token_ids, padding_mask=padding_mask, training=training)
-        pooled = ops.cast(self.encoder.pool(hidden, padding_mask), "float32")
+        if pooling_mask is None:
+            pooling_mask = padding_mask
+        pooled = ops.cast(self.encoder.pool(hidden, pooling_mask), "float32")
         squares = ops.sum(ops.square(pooled), axis=-1, keepdims=True)
         return pooled * ops.rsqrt(ops.maximum(squares, 1e-24))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_lm.text.encode_texts import encode_texts
 from keras_lm.text.pair_batches import number_texts, pair_batches
 
 
@@ -85,15 +86,14 @@ def contrastive_dataset(
     def finish(inputs, more, weights):
         return inputs, _targets(more["numbers"], weights, known, count), weights
 
+    rows, _ = encode_texts(tokenizer, different, max_length, truncate)
     return pair_batches(
-        different,
+        rows,
         numbers,
         {"numbers": numbers},
         finish,
-        tokenizer,
+        tokenizer.padding_id or 0,
         batch_size,
-        max_length=max_length,
-        truncate=truncate,
         num_buckets=num_buckets,
         shuffle=shuffle,
         seed=seed,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
-from keras_lm.text.encode_texts import encode_texts
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.pad_rows import pad_rows
 from keras_lm.text.unicode import as_unicode
@@ -54,36 +53,32 @@ def number_texts(rows: Sequence) -> tuple[list[str], np.ndarray]:
 
 
 def pair_batches(
-    texts: Sequence[str],
+    rows: Sequence[Sequence[int]],
     numbers: np.ndarray,
     more: Mapping[str, np.ndarray],
     finish: Callable,
-    tokenizer,
+    padding: int,
     batch_size: int,
     *,
-    max_length: int | None,
-    truncate: bool,
     num_buckets: int,
     shuffle: bool,
     seed: int,
     repeat: bool,
 ):
-    """Batches of rows of about one length, each text encoded once.
+    """Batches of texts of about one length, each with its others.
 
-    Shapes: `N` rows, `C` others of each; `B` rows of a batch, `T` and `S` tokens of its
-    longest text and other.
+    Shapes: `N` texts, `C` others of each; `B` texts of a batch, `T` and `S` tokens of
+    its longest text and other.
 
     Args:
-        texts: of `number_texts`.
-        numbers: of `number_texts`, int `(N, 1 + C)`.
+        rows: token ids of all that is a text or an other.
+        numbers: int `(N, 1 + C)`: which row is the text, and which are its others.
         more: other arrays, `N` first.
-        finish: function of the inputs, of a dictionary of the batch's rows of `more`,
-            and of weights, float32 `(B,)`, 0 for rows that only fill the batch; gives
+        finish: function of the inputs, of a dictionary of the batch's part of `more`,
+            and of weights, float32 `(B,)`, 0 for texts that only fill the batch; gives
             what an element of the dataset is.
-        tokenizer: `SentencePieceTokenizer` or `HuggingFaceTokenizer`.
+        padding: int. The token that fills up.
         batch_size: int, at least 1.
-        max_length: int or `None`.
-        truncate: bool. Whether a longer text loses its end.
         num_buckets: int, at least 1.
         shuffle: bool.
         seed: int, at least 0.
@@ -95,7 +90,7 @@ def pair_batches(
         `other_padding_mask`, bool.
 
     Raises:
-        ValueError: a number is out of range, or a text has too many tokens.
+        ValueError: a number is out of range.
     """
     for name, value, least in [
         ("batch_size", batch_size, 1),
@@ -106,12 +101,11 @@ def pair_batches(
             raise ValueError(
                 f"`{name}` must be at least {least}. Received: {name}={value}"
             )
-    rows, _ = encode_texts(tokenizer, texts, max_length, truncate)
     tokens = np.array([len(row) for row in rows], "int64")[numbers]
     lengths = np.stack([tokens[:, 0], tokens[:, 1:].max(axis=1)], axis=1)
     most = batch_size * int(lengths.max(axis=0).sum())
     buckets = length_buckets(lengths, most, num_buckets, batch_size)
-    padding, arrays = tokenizer.padding_id or 0, []
+    arrays = []
     for bucket in buckets:
         members = np.array([*bucket.rows, bucket.rows[0]])  # the last fills batches
         weights = np.ones(len(members), "float32")

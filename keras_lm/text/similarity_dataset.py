@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_lm.text.encode_texts import encode_texts
 from keras_lm.text.pair_batches import number_texts, pair_batches
 
 
@@ -86,15 +87,14 @@ def similarity_dataset(
 
         return inputs, tf.linalg.diag(more["wanted"]), tf.linalg.diag(weights)
 
+    rows, _ = encode_texts(tokenizer, different, max_length, truncate)
     return pair_batches(
-        different,
+        rows,
         numbers,
         {"wanted": wanted},
         finish,
-        tokenizer,
+        tokenizer.padding_id or 0,
         batch_size,
-        max_length=max_length,
-        truncate=truncate,
         num_buckets=num_buckets,
         shuffle=shuffle,
         seed=seed,

@@ -20,15 +20,14 @@ def test_texts_have_a_number_each_however_they_are_written():
 
 def test_rows_keep_what_is_theirs():
     texts, numbers = number_texts(ROWS)
+    rows = [[*TOKENIZER.encode(text), 1] for text in texts]
     dataset = pair_batches(
-        texts,
+        rows,
         numbers,
         {"number": np.arange(3)},
         lambda inputs, more, weights: (inputs, more["number"], weights),
-        TOKENIZER,
+        TOKENIZER.padding_id,
         2,
-        max_length=None,
-        truncate=False,
         num_buckets=1,
         shuffle=True,
         seed=0,

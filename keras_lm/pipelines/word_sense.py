@@ -7,11 +7,10 @@ import numpy as np
 
 from keras_lm.models import DualEncoder
 from keras_lm.pipelines.check_encoder import check_encoder
+from keras_lm.pipelines.marked_arrays import marked_arrays
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
-from keras_lm.pipelines.text_arrays import text_arrays
-from keras_lm.text.marked_texts import encode_marked, split_marked
-from keras_lm.text.pad_rows import pad_rows
+from keras_lm.text.marked_texts import split_marked
 from keras_lm.text.unicode import as_unicode
 
 _KINDS = {"token_ids": "int32", "padding_mask": "bool", "pooling_mask": "bool"}
@@ -149,51 +148,34 @@ class WordSense:
             [places.setdefault(as_unicode(gloss), len(places)) for gloss in some]
             for some in glosses
         ]
-        words = self.word_vectors(texts)
-        vectors = self.gloss_vectors(list(places))
+        for text in texts:
+            split_marked(text)
+        words = self.vectors(texts)
+        vectors = self.vectors(list(places))
         return [
             vectors[some] @ word if some else np.zeros(0, "float32")
             for some, word in zip(numbers, words, strict=True)
         ]
 
-    def word_vectors(self, texts: Sequence) -> np.ndarray:
-        """The vector of each marked word.
+    def vectors(self, texts: Sequence) -> np.ndarray:
+        """The vector of each marked word, or of a whole text without a mark: a gloss.
 
         Args:
-            texts: list of str or UTF-8 bytes, in each a word between `[[` and `]]`.
+            texts: list of str or UTF-8 bytes.
 
         Returns:
             float32 `(B, D)`, each row of length 1; `D` is the encoder's width.
 
         Raises:
             TypeError: as the call.
-            ValueError: as the call.
+            ValueError: a text has too many tokens.
         """
-        rows, words = encode_marked(
+        encoder = self.model.encoder
+        arrays = marked_arrays(
             self.tokenizer, _as_list(texts), self.max_length, self.truncate
         )
-        token_ids, real = pad_rows(rows, self.tokenizer.padding_id or 0)
-        places = np.arange(token_ids.shape[1])
-        spans = np.array(words, "int64").reshape(-1, 2)
-        inside = (places >= spans[:, :1]) & (places < spans[:, 1:])
-        return self._predict(token_ids, real, inside)
-
-    def gloss_vectors(self, glosses: Sequence) -> np.ndarray:
-        """The vector of each gloss.
-
-        Args:
-            glosses: list of str or UTF-8 bytes.
-
-        Returns:
-            float32 `(B, D)`, each row of length 1.
-
-        Raises:
-            TypeError: a gloss is neither str nor bytes.
-            ValueError: a gloss has too many tokens.
-        """
-        arrays = text_arrays(self.tokenizer, glosses, self.max_length, self.truncate)
-        real = arrays["padding_mask"]
-        return self._predict(arrays["token_ids"], real, real)
+        width, most = encoder.hidden_dim, encoder.max_sequence_length
+        return predict_texts(self._with_pooling(), arrays, width, most)
 
     def save(self, directory, overwrite: bool = False) -> None:
         """Writes model and tokenizer to one directory, complete or not at all.
@@ -215,15 +197,6 @@ class WordSense:
     def _choice(self, scores):
         best = int(scores.argmax())
         return best if scores[best] > scores[0] + self.lead else 0
-
-    def _predict(self, *arrays):
-        encoder = self.model.encoder
-        return predict_texts(
-            self._with_pooling(),
-            dict(zip(_KINDS, arrays, strict=True)),
-            encoder.hidden_dim,
-            encoder.max_sequence_length,
-        )
 
     def _with_pooling(self) -> keras.Model:
         """Encoder and pooling as one model, made once for a model."""

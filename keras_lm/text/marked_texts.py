@@ -27,14 +27,31 @@ def split_marked(text: str | bytes) -> tuple[str, str, str]:
         ('the ', 'bank', ' of a river')
     """
     whole = as_unicode(text)
-    before, opened, rest = whole.partition(MARKS[0])
-    word, closed, behind = rest.partition(MARKS[1])
-    if not (opened and closed and word.strip()):
+    before, _, rest = whole.partition(MARKS[0])
+    word, _, behind = rest.partition(MARKS[1])
+    if not is_marked(whole):
         raise ValueError(
             f"A text must have a word between {MARKS[0]} and {MARKS[1]}. "
             f"Received: {whole!r:.80}"
         )
     return before, word, behind
+
+
+def is_marked(text: str | bytes) -> bool:
+    """Whether a word of a text is marked.
+
+    Args:
+        text: str or UTF-8 bytes.
+
+    Returns:
+        bool.
+
+    Raises:
+        TypeError: `text` is neither str nor bytes.
+    """
+    _, _, rest = as_unicode(text).partition(MARKS[0])
+    word, closed, _ = rest.partition(MARKS[1])
+    return bool(closed and word.strip())
 
 
 def encode_marked(
@@ -58,7 +75,8 @@ def encode_marked(
 
     Raises:
         TypeError: a text is neither str nor bytes.
-        ValueError: no word is marked, or a text or its word has too many tokens.
+        ValueError: no word is marked, it has no token, or a text or its word has too
+            many.
     """
     start, end = start_of(tokenizer), [tokenizer.separator_id]
     parts = [part for text in texts for part in split_marked(text)]
@@ -66,15 +84,19 @@ def encode_marked(
     rows, words = [], []
     for place in range(0, len(encoded), 3):
         before, word, behind = encoded[place : place + 3]
+        if not word:
+            raise ValueError(
+                "A marked word must have a token. "
+                f"Received: none, of {parts[place + 1]!r} in text {place // 3}"
+            )
         if max_length is not None:
             room = max_length - len(start) - len(end) - len(word)
             needed = len(before) + len(behind)
-            if not word or room < (0 if truncate else needed):
+            if room < (0 if truncate else needed):
                 raise ValueError(
-                    f"A text must have at most {max_length} tokens, its word at least "
-                    "one (or `truncate` be true and the word fit). Received: "
-                    f"{needed + len(word)} tokens, {len(word)} of them the word's, in "
-                    f"text {place // 3}"
+                    f"A text must have at most {max_length} tokens (or `truncate` be "
+                    f"true, and the marked word fit). Received: {needed + len(word)}, "
+                    f"{len(word)} of them the word's, in text {place // 3}"
                 )
             first, last = kept_around(len(before), len(behind), room)
             before, behind = before[len(before) - first :], behind[:last]

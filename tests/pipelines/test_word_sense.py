@@ -129,6 +129,6 @@ def test_what_does_not_fit_is_refused(sense, wordnet):
     with pytest.raises(ValueError, match="glosses for each text. Received: 1 and 0"):
         sense.scores(["a [[bank]]"], [])
     with pytest.raises(ValueError, match="at most 60 tokens.*in text 0"):
-        sense.word_vectors(["\0" * 60 + "[[bank]]"])
+        sense.vectors(["\0" * 60 + "[[bank]]"])
     with pytest.raises(ValueError, match="at most 60 tokens"):
-        sense.gloss_vectors(["\0" * 60])
+        sense.vectors(["\0" * 60])

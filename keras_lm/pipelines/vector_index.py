@@ -1,5 +1,7 @@
 """Vectors of length 1 and which of them are nearest: faiss, and what was removed."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_lm.layers.arguments import check_choice, check_sizes
@@ -144,7 +146,7 @@ class VectorIndex:
         return index
 
 
-def _faiss():
+def _faiss() -> Any:  # its types are wrong
     try:
         import faiss
     except ImportError as error:

@@ -77,6 +77,7 @@ def test_the_nearest_gloss_is_the_sense(sense, wordnet):
     assert sense([], wordnet) == []
 
 
+@pytest.mark.slow_elsewhere
 def test_another_sense_must_be_ahead_of_the_first(wordnet):
     free = next(
         one
@@ -94,6 +95,7 @@ def test_another_sense_must_be_ahead_of_the_first(wordnet):
     assert answers == [free(TEXTS[:1], wordnet)[0], wordnet.senses("bank")[0]]
 
 
+@pytest.mark.slow_elsewhere
 def test_it_comes_back_from_its_directory(tmp_path):
     sense = make_sense(max_length=20, truncate=True, lead=0.25)
     glosses = [["land", "house"]] * 4

@@ -74,6 +74,7 @@ def test_of_many_senses_some_are_drawn():
     assert sorted(drawn(1)) != sorted(rows)
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_tells_senses_apart():
     keras.utils.set_random_seed(1)
     encoder = TransformerEncoder(TOKENIZER.vocabulary_size, 1, 2, 8, 6, 40)

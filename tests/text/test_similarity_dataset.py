@@ -30,6 +30,7 @@ def test_a_case_done_by_hand():
     assert inputs["other_token_ids"].shape == (2, 1, len(TOKENIZER.encode("u")) + 1)
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_brings_the_cosines_there():
     keras.utils.set_random_seed(1)
     encoder = TransformerEncoder(TOKENIZER.vocabulary_size, 1, 2, 8, 6, 40)

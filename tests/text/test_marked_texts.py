@@ -67,9 +67,9 @@ def test_a_word_without_a_token_is_refused():
 
 
 def test_what_is_farthest_from_the_word_is_lost():
-    (row,), (word,) = encode_marked(TOKENIZER, ["ÿÿ[[é]]ÿÿÿ"], 7, truncate=True)
+    (row,), (word,) = encode_marked(TOKENIZER, ["éÿ[[é]]ÿéÿ"], 7, truncate=True)
 
-    (whole,), ((first, last),) = encode_marked(TOKENIZER, ["ÿÿ[[é]]ÿÿÿ"])
+    (whole,), ((first, last),) = encode_marked(TOKENIZER, ["éÿ[[é]]ÿéÿ"])
     assert (first, last, len(whole)) == (4, 6, 13)  # two bytes of each
     assert row == [*whole[2:8], TOKENIZER.separator_id]
     assert word == (2, 4)

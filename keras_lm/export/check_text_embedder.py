@@ -1,4 +1,4 @@
-"""Runs exports of a text embedder in a process without keras_lm, and compares.
+"""Runs exports that give vectors of texts in a process without keras_lm, and compares.
 
     python -P check_text_embedder.py JOB.json
 
@@ -9,6 +9,7 @@ not even TensorFlow. `JOB.json` names the exports and what the model answered:
      "litert": "….tflite",             may be too
      "texts": ["…"],                   lone surrogates stand for invalid bytes
      "token_ids": [[…]],               of each text, special ones included
+     "words": [[…, …]],                may be left out: what of each its vector is of
      "vectors": [[…]]}                 what the model says to each
 
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
@@ -67,14 +68,19 @@ def check_litert(path, job):
     interpreter = Interpreter(path)
     runner = interpreter.get_signature_runner("embed")
 
-    def embed(token_ids, num_padding=0):
+    def embed(row, num_padding=0):
+        token_ids = job["token_ids"][row]
         ids = np.array([[*token_ids, *[0] * num_padding]], "int32")
-        real = np.arange(ids.shape[1])[None] < len(token_ids)
-        return runner(token_ids=ids, padding_mask=real)["vector"]
+        places = np.arange(ids.shape[1])[None]
+        more = {}
+        if "words" in job:
+            start, end = job["words"][row]
+            more["pooling_mask"] = (places >= start) & (places < end)
+        real = places < len(token_ids)
+        return runner(token_ids=ids, padding_mask=real, **more)["vector"]
 
-    first, *others = job["token_ids"]
-    vectors = [embed(token_ids) for token_ids in (first, *others)]
-    vectors = np.concatenate([*vectors, embed(first, num_padding=3)])
+    vectors = [embed(row) for row in range(len(job["token_ids"]))]
+    vectors = np.concatenate([*vectors, embed(0, num_padding=3)])
     known = np.array(job["vectors"])
     expected = np.array([*known, known[0]])
     return {

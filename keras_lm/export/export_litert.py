@@ -38,9 +38,10 @@ def export_litert(
     `classify`, which takes each stream by its name (a text as token ids) and
     `<name>_present` `[1]`, and gives `logits` `[1, num_classes]`; a `TextEmbedder`
     `embed`, which takes `token_ids` and `padding_mask` `[1, n]` and gives `vector`
-    `[1, D]`; a `TextClassifier` `classify`, which takes the same, and `segment_ids`
-    where an encoder of pairs knows them, and gives `logits` and `probabilities`
-    `[1, num_classes]`.
+    `[1, D]`; a `WordSense` the same, with `pooling_mask` `[1, n]`, `True` where its
+    word stands or, of a gloss, wherever a token is real; a `TextClassifier` `classify`,
+    which takes the same as an embedder, and `segment_ids` where an encoder of pairs
+    knows them, and gives `logits` and `probabilities` `[1, num_classes]`.
 
     Args:
         pipeline: one of `pipelines`.

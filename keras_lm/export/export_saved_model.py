@@ -36,6 +36,10 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
         serving_default   text (B,) -> vector (B, D), of length 1
 
+    of a `WordSense`, of the word between `[[` and `]]`, or of a text without, a gloss:
+
+        serving_default   text (B,) -> vector (B, D), of length 1
+
     of a `TextClassifier`:
 
         serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), scores

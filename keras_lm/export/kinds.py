@@ -27,6 +27,7 @@ from keras_lm.pipelines import (
     TextEmbedder,
     TextGenerator,
     TextToText,
+    WordSense,
 )
 
 KINDS = {
@@ -34,6 +35,7 @@ KINDS = {
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
     TextClassifier: "text_classifier_kind",
+    WordSense: "word_sense_kind",
     StreamClassifier: "stream_classifier_kind",
 }
 

@@ -1,5 +1,6 @@
 """Language models, and classifiers, one a file, all with the same inner order."""
 
+from keras_lm.models.dual_encoder import DualEncoder
 from keras_lm.models.encoder_decoder import EncoderDecoder
 from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
@@ -12,6 +13,7 @@ from keras_lm.models.transformer_encoder import TransformerEncoder
 from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecoder
 
 __all__ = [
+    "DualEncoder",
     "EncoderDecoder",
     "LSTMEncoderDecoder",
     "LSTMLanguageModel",

@@ -5,13 +5,17 @@ from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
+from keras_lm.pipelines.text_index import TextIndex
 from keras_lm.pipelines.text_to_text import TextToText
+from keras_lm.pipelines.word_sense import WordSense
 
 __all__ = [
     "StreamClassifier",
     "TextClassifier",
     "TextEmbedder",
     "TextGenerator",
+    "TextIndex",
     "TextToText",
+    "WordSense",
     "load",
 ]

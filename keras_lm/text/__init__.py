@@ -7,6 +7,7 @@ when they are used, and by nothing else here.
 from typing import TYPE_CHECKING
 
 from keras_lm.text.classification_dataset import classification_dataset
+from keras_lm.text.contrastive_dataset import contrastive_dataset
 from keras_lm.text.denoising_dataset import denoising_dataset
 from keras_lm.text.docstring_corpus import docstring_corpus
 from keras_lm.text.document import Document
@@ -19,8 +20,10 @@ from keras_lm.text.read_corpus import read_corpus
 from keras_lm.text.read_pairs import read_pairs
 from keras_lm.text.read_word_vectors import read_word_vectors
 from keras_lm.text.replaced_token_dataset import replaced_token_dataset
+from keras_lm.text.sense_dataset import sense_dataset
 from keras_lm.text.sentence_pair_dataset import sentence_pair_dataset
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
+from keras_lm.text.similarity_dataset import similarity_dataset
 from keras_lm.text.span_denoising import SpanDenoising
 from keras_lm.text.split_documents import split_documents
 from keras_lm.text.split_sentences import split_sentences
@@ -29,6 +32,7 @@ from keras_lm.text.teacher_forcing import teacher_forcing
 from keras_lm.text.text_infilling import TextInfilling
 from keras_lm.text.train_tokenizer import train_tokenizer
 from keras_lm.text.word_masking import WordMasking
+from keras_lm.text.word_net import WordNet
 from keras_lm.text.word_starts import WordStarts
 
 if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
@@ -45,8 +49,10 @@ __all__ = [
     "StreamDecoder",
     "TextInfilling",
     "WordMasking",
+    "WordNet",
     "WordStarts",
     "classification_dataset",
+    "contrastive_dataset",
     "denoising_dataset",
     "docstring_corpus",
     "encode_corpus",
@@ -57,7 +63,9 @@ __all__ = [
     "read_pairs",
     "read_word_vectors",
     "replaced_token_dataset",
+    "sense_dataset",
     "sentence_pair_dataset",
+    "similarity_dataset",
     "split_documents",
     "split_sentences",
     "teacher_forcing",

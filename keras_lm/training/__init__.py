@@ -6,6 +6,7 @@ from keras_lm.training.bleu_callback import BleuCallback
 from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
+from keras_lm.training.contrastive_cross_entropy import ContrastiveCrossEntropy
 from keras_lm.training.inverse_square_root import InverseSquareRoot
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.n_gram_model import NGramModel
@@ -15,6 +16,8 @@ from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
+from keras_lm.training.retrieval_report import retrieval_report
+from keras_lm.training.similarity_error import SimilarityError
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
@@ -22,14 +25,17 @@ __all__ = [
     "AverageCheckpoints",
     "BleuCallback",
     "ConsecutiveSegments",
+    "ContrastiveCrossEntropy",
     "InverseSquareRoot",
     "MaskedCrossEntropy",
     "NGramModel",
     "Perplexity",
     "ReplacedTokenCrossEntropy",
     "ResumableCheckpoint",
+    "SimilarityError",
     "WarmupCosine",
     "classification_report",
     "compare_texts",
     "predict_mc",
+    "retrieval_report",
 ]

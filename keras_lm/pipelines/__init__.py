@@ -6,6 +6,7 @@ from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_to_text import TextToText
+from keras_lm.pipelines.token_tagger import TokenTagger
 
 __all__ = [
     "StreamClassifier",
@@ -13,5 +14,6 @@ __all__ = [
     "TextEmbedder",
     "TextGenerator",
     "TextToText",
+    "TokenTagger",
     "load",
 ]

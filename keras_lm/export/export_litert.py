@@ -40,7 +40,8 @@ def export_litert(
     `embed`, which takes `token_ids` and `padding_mask` `[1, n]` and gives `vector`
     `[1, D]`; a `TextClassifier` `classify`, which takes the same, and `segment_ids`
     where an encoder of pairs knows them, and gives `logits` and `probabilities`
-    `[1, num_classes]`.
+    `[1, num_classes]`; a `TokenTagger` `tag`, which takes the same two, and `marks` of
+    the predicate's tokens if there is one, and gives `logits` `[1, n, num_labels]`.
 
     Args:
         pipeline: one of `pipelines`.

@@ -15,6 +15,7 @@ from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
+from keras_lm.training.span_report import span_report
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "classification_report",
     "compare_texts",
     "predict_mc",
+    "span_report",
 ]

@@ -228,7 +228,7 @@ def time_of(model, batches, steps, all_steps):
 
 
 def make_encoder(given, sentences):
-    """`(encoder, tokenizer)`: pretrained, or new with a vocabulary of these sentences."""
+    """`(encoder, tokenizer)`: pretrained, or new with a vocabulary of its own."""
     from keras_lm import models, text
 
     if given.model == "minilm":
@@ -267,12 +267,12 @@ def naive_bayes(parts, names):
 
     from keras_lm.pipelines.bio_rules import best_labels, bio_rules
 
-    hasher = FeatureHasher(2**18, input_type="string", alternate_sign=False)
+    hasher = FeatureHasher(2**17, input_type="string", alternate_sign=False)
     bayes = MultinomialNB()
     for part in ("train", "validation"):
         words, labels, predicates = parts[part]
-        for start in range(0, len(words), 1000):
-            some = slice(start, start + 1000)
+        for start in range(0, len(words), 5000):
+            some = slice(start, start + 5000)
             bayes.partial_fit(
                 hasher.transform(features(words[some], predicates[some])),
                 [label for row in labels[some] for label in row],

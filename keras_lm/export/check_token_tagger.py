@@ -19,9 +19,10 @@ not even TensorFlow. `JOB.json` names the exports and what the model answered:
      "tags": [["…"]]}                  the labels that it gives to all words
 
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
-`named` (labels of each text), `equal` (one bool a text), `agrees`, `greedy_agreement`,
-`largest_difference` (of a score; for LiteRT of a logit), `furthest` (the text that has
-it), `finite`, `size_bytes` and, for LiteRT, `spread` (of the model's logits of a token).
+`named` (labels of each text; for LiteRT of each token), `equal` (one bool a text),
+`agrees`, `greedy_agreement`, `largest_difference` (of a score; for LiteRT of a logit),
+`furthest` (the text that has it), `finite`, `size_bytes` and, for LiteRT, `spread` (of
+the model's logits of a token).
 """
 
 import json

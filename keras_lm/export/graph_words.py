@@ -133,7 +133,7 @@ def graph_best_labels(log_probabilities, lengths, may_begin, may_follow):
 
 
 def _pieces(tokenizer, pipeline, words):
-    """Token ids of each word of all texts, at least one: ragged `(words of all, None)`."""
+    """Token ids of each word, at least one: ragged `(words of all texts, None)`."""
     import tensorflow as tf
 
     place = tf.ragged.range(words.row_lengths()).flat_values

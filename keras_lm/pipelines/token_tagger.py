@@ -24,9 +24,10 @@ class TokenTagger:
     """Strings in, the spans that were found in each out.
 
     Each word gets a label by its first token, and of all labels of a text together the
-    likeliest that keep to BIO: "I-X" goes on in the span that "B-X" begins. Segmentation
-    has the labels "B-word" and "I-word" for characters. `text.tagging_dataset` makes
-    what its model is fitted on, of the same sentences, labels and settings.
+    likeliest that keep to BIO: "I-X" goes on in the span that "B-X" begins.
+    Segmentation has the labels "B-word" and "I-word" for characters.
+    `text.tagging_dataset` makes what its model is fitted on, of the same sentences,
+    labels and settings.
 
     Shapes: `B` texts, `W` words of one, `L` labels.
 
@@ -184,7 +185,9 @@ class TokenTagger:
     def _log_probabilities(self, placed, predicate):
         if (predicate is not None) != self.predicates:
             given = "none" if predicate is None else f"predicate={predicate!r:.50}"
-            wanted = "there must be a `predicate`" if self.predicates else "none is read"
+            wanted = (
+                "there must be a `predicate`" if self.predicates else "none is read"
+            )
             raise ValueError(
                 f"With predicates={self.predicates} {wanted}. Received: {given}"
             )

@@ -1,7 +1,6 @@
 """Where the words of a text are, or its characters."""
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras_lm.text.unicode import as_unicode
@@ -31,7 +30,7 @@ class Word(NamedTuple):
     end: int
 
 
-def split_words(text: str | bytes | Sequence, split: str = "words") -> list[Word]:
+def split_words(text: str | bytes | list | tuple, split: str = "words") -> list[Word]:
     """The words of a text, with their places; or its characters.
 
     Args:

@@ -87,7 +87,7 @@ def span_report(
         https://github.com/chakki-works/seqeval
     """
     try:
-        from seqeval.metrics import precision_recall_fscore_support
+        from seqeval.metrics import sequence_labeling
     except ImportError as error:
         raise ImportError(
             "Scores of spans need the extra `evaluate`: pip install "
@@ -99,12 +99,10 @@ def span_report(
     spans = [list(map(word_spans, rows)) for rows in (truth, found)]
     names = sorted({label for rows in spans for row in rows for *_, label in row})
     options = {"zero_division": 0}
-    scores = precision_recall_fscore_support(truth, found, **options) if names else ()
-    precision, recall, f1 = (
-        precision_recall_fscore_support(truth, found, average="micro", **options)[:3]
-        if names
-        else (0.0, 0.0, 0.0)
-    )
+    measure = sequence_labeling.precision_recall_fscore_support
+    scores = measure(truth, found, **options) if names else ()
+    together = measure(truth, found, average="micro", **options) if names else (0,) * 4
+    precision, recall, f1, _ = together
     return SpanReport(
         precision=float(precision),
         recall=float(recall),

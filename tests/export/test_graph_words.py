@@ -112,8 +112,6 @@ def test_labels_are_those_of_python():
     assert of_graph(np.zeros((0, 1, 6), "float32"), []).shape == (0, 1)
 
 
-
-
 def test_what_does_not_fit_is_an_error_in_our_words():
     of_graph, _ = both_ways(TOKENIZER, "words", 9, truncate=False)
 
@@ -122,8 +120,12 @@ def test_what_does_not_fit_is_an_error_in_our_words():
     with pytest.raises(tf.errors.InvalidArgumentError, match="a `predicate` for each"):
         of_graph(["area", "of"], [0])
     for wrong in (-1, 1):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="A `predicate` must b"):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="A `predicate` must b"
+        ):
             of_graph(["area"], [wrong])
     of_graph, _ = both_ways(TOKENIZER, "words", 3, truncate=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="A `predicate` must be at"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="A `predicate` must be at"
+    ):
         of_graph(["ÿ ÿ ÿ"], [1])

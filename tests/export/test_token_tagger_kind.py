@@ -19,7 +19,12 @@ from tests.fakes import random_weights
 pytestmark = pytest.mark.slow_elsewhere
 LABELS = ["O", "B-人", "I-人", "B-X", "I-X"]
 # "" has no word that could be a predicate.
-OTHERS = ["Returns the sum", "中文和 emoji 👩‍👧", b"bad \xff\xc3 bytes", "a ▁\x1b \u200b b"]
+OTHERS = [
+    "Returns the sum",
+    "中文和 emoji 👩‍👧",
+    b"bad \xff\xc3 bytes",
+    "a ▁\x1b \u200b b",
+]
 OTHERS += ["a text of many words that loses its end, as it was told"]
 PLACES = [2, 1, 0, 3, 4]
 
@@ -124,9 +129,10 @@ def test_who_is_told_no_predicate_takes_no_marks():
     expected = reference(tagger, None)
     assert set(expected["inputs"]) == {"token_ids"}
     assert "predicates" not in expected
-    assert len(expected["texts"]) == len(reference(make_tagger(predicates=True), None)[
-        "texts"
-    ]) + 1
+    assert (
+        len(expected["texts"])
+        == len(reference(make_tagger(predicates=True), None)["texts"]) + 1
+    )
 
 
 @pytest.mark.slow

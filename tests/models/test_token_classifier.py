@@ -79,9 +79,7 @@ def test_it_learns_what_a_mark_means():
     taught[:, 0] = 1 - targets[:, 0]
     keras.utils.set_random_seed(1)
     model = make_model(2, dropout=0.1)
-    model.compile(
-        keras.optimizers.Adam(0.02), MaskedCrossEntropy(), jit_compile=JIT
-    )
+    model.compile(keras.optimizers.Adam(0.02), MaskedCrossEntropy(), jit_compile=JIT)
     inputs = {"token_ids": token_ids, "marks": marks}
 
     model.fit(inputs, taught, sample_weight=weights, epochs=25, verbose=0)

@@ -65,9 +65,9 @@ def test_a_batch_is_answered_as_each_text_alone(tagger):
 
 
 def test_spans_are_those_of_the_labels(tagger):
-    shares, tags, spans = (
-        [answer(TEXTS) for answer in (tagger.log_probabilities, tagger.tags, tagger)]
-    )
+    shares, tags, spans = [
+        answer(TEXTS) for answer in (tagger.log_probabilities, tagger.tags, tagger)
+    ]
 
     assert sum(map(len, spans)) > 2
     for whole, text, share, row, found in zip(WHOLE, TEXTS, shares, tags, spans):
@@ -136,9 +136,9 @@ def test_what_is_cut_off_is_outside(tagger):
         tagger(["area", text])
     cut = TokenTagger(tagger.model, TOKENIZER, LABELS, max_length=9, truncate=True)
 
-    (row,), (share,), (spans,) = (
-        [answer([text]) for answer in (cut.tags, cut.log_probabilities, cut)]
-    )
+    (row,), (share,), (spans,) = [
+        answer([text]) for answer in (cut.tags, cut.log_probabilities, cut)
+    ]
 
     assert len(row) == 50
     assert 0 < len(share) < 9
@@ -158,7 +158,9 @@ def test_it_comes_back_from_its_directory(tmp_path):
     assert back.labels == LABELS
     assert {name: getattr(back, name) for name in options} == options
     texts, places = ["中文 🙂", "a b"], [1, 0]
-    for one, other in zip(*(t.log_probabilities(texts, places) for t in (tagger, back))):
+    for one, other in zip(
+        *(t.log_probabilities(texts, places) for t in (tagger, back))
+    ):
         assert_close(one, other)
     assert back(texts, places) == tagger(texts, places)
 
@@ -214,9 +216,13 @@ def test_what_does_not_fit_is_refused(tagger, of_roles):
         tagger(["area"], predicate=[0])
     with pytest.raises(ValueError, match="True there must be a `predicate`. Received"):
         of_roles(["area"])
-    with pytest.raises(ValueError, match="below the number of words, 1. Received: 1 in"):
+    with pytest.raises(
+        ValueError, match="below the number of words, 1. Received: 1 in"
+    ):
         of_roles(["area"], predicate=[1])
-    with pytest.raises(ValueError, match="below the number of words, 0. Received: 0 in"):
+    with pytest.raises(
+        ValueError, match="below the number of words, 0. Received: 0 in"
+    ):
         of_roles([""], predicate=[0])
 
 

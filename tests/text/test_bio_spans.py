@@ -25,7 +25,11 @@ def test_what_bio_does_not_allow_begins_a_span():
 
 
 def test_labels_of_single_words_do_not_grow():
-    assert word_spans(["NN", "NN", "I-NN"]) == [(0, 1, "NN"), (1, 2, "NN"), (2, 3, "NN")]
+    assert word_spans(["NN", "NN", "I-NN"]) == [
+        (0, 1, "NN"),
+        (1, 2, "NN"),
+        (2, 3, "NN"),
+    ]
 
 
 def test_labels_are_read():

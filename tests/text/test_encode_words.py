@@ -25,12 +25,17 @@ def byte_level():
     import tokenizers
 
     bpe = tokenizers.models.BPE(
-        {word: n for n, word in enumerate(["<s>", "</s>", "<unk>", "a", "b", "Ġ", "Ġa"])},
+        {
+            word: n
+            for n, word in enumerate(["<s>", "</s>", "<unk>", "a", "b", "Ġ", "Ġa"])
+        },
         [("Ġ", "a")],
         unk_token="<unk>",
     )
     tokenizer = tokenizers.Tokenizer(bpe)
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+        add_prefix_space=False
+    )
     tokenizer.post_processor = tokenizers.processors.RobertaProcessing(
         ("</s>", 1), ("<s>", 0), trim_offsets=False, add_prefix_space=False
     )

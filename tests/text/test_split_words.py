@@ -17,7 +17,11 @@ def texts_of(words):
 
 
 def test_cases_done_by_hand():
-    assert split_words(" a\t\tmat\u3000🙂 ") == [("a", 1, 2), ("mat", 4, 7), ("🙂", 8, 9)]
+    assert split_words(" a\t\tmat\u3000🙂 ") == [
+        ("a", 1, 2),
+        ("mat", 4, 7),
+        ("🙂", 8, 9),
+    ]
     assert split_words("中 文👩‍👧", "characters") == [
         *[("中", 0, 1), ("文", 2, 3), ("👩", 3, 4), ("\u200d", 4, 5), ("👧", 5, 6)]
     ]

@@ -180,7 +180,11 @@ def test_fit_and_evaluate_take_it():
             ValueError,
             "one of.*Received: 'B-X' in sentence 49",
         ),
-        ({"labels": [*LABELS[:-1], None]}, TypeError, "list of strings. Received: None"),
+        (
+            {"labels": [*LABELS[:-1], None]},
+            TypeError,
+            "list of strings. Received: None",
+        ),
         ({"labels": [*LABELS[:-1], "O"]}, TypeError, "strings. Received: 'O' of sent"),
         ({"labels": [*LABELS[:-1], [0, 1]]}, TypeError, "strings. Received: .0, 1. of"),
         ({"sentences": [3] * 50}, TypeError, "a text must be str or bytes"),

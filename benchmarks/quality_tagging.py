@@ -15,7 +15,8 @@ read nothing else, with a vocabulary of its own.
 Beside it stands multinomial naive Bayes on features of each word: itself, its end, its
 neighbours, the predicate, and the distance and side of it; the likeliest labels that
 keep to BIO are found as for the models. What was found is kept in `.cache/quality/`.
-`--steps N` trains so many steps only, says how long all would take and keeps nothing.
+`--steps N` trains so many steps twice, tags 320 of the test, says how long all would
+take and keeps nothing.
 """
 
 import argparse
@@ -98,8 +99,11 @@ def main():
     names = sorted({label for row in labels for label in row})
     names += sorted({f"B-{name[2:]}" for name in names if name != "O"} - {*names})
     found = {"predicates": {part: len(rows.words) for part, rows in parts.items()}}
-    found["naive_bayes"] = naive_bayes(parts, names)
-    print(json.dumps(found["naive_bayes"]), flush=True)
+    if given.steps is None:
+        found["naive_bayes"] = naive_bayes(parts, names)
+        print(json.dumps(found["naive_bayes"]), flush=True)
+    else:
+        parts["test"] = Rows(*(rows[:320] for rows in parts["test"]))
     found |= run(given, parts, names, settings)
     text = json.dumps(found, indent=1)
     print(text)

@@ -55,8 +55,8 @@ class TokenClassifier(keras.Model):
         ...     vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=16,
         ...     intermediate_dim=32, max_sequence_length=20, num_segments=2)
         >>> model = TokenClassifier(encoder, num_labels=5)
-        >>> inputs = {"token_ids": ops.ones((1, 3), "int32"), "marks": [[0, 1, 0]]}
-        >>> tuple(model(inputs).shape)
+        >>> token_ids, marks = np.array([[7, 8, 9]]), np.array([[0, 1, 0]])
+        >>> tuple(model({"token_ids": token_ids, "marks": marks}).shape)
         (1, 3, 5)
 
     Source: https://arxiv.org/abs/1810.04805, section 5.3 (a label for the first token

@@ -94,6 +94,10 @@ def test_labels_keep_to_bio_where_words_alone_would_not(tagger):
     assert row[0] == "B-PER"
     (free,) = tempted.log_probabilities(["area of a square"])
     assert free[0].argmax() == 2
+    ((span,),) = tempted(["area of a square"])
+    assert span[:3] == (0, 16, "PER")
+    chosen = [free[0, 1], *free[1:, 2]]
+    assert span.score == pytest.approx(np.exp(np.mean(chosen)), rel=1e-4)
 
 
 def test_the_predicate_is_marked(of_roles):

@@ -41,7 +41,9 @@ def export_litert(
     `[1, D]`; a `WordSense` the same, with `pooling_mask` `[1, n]`, `True` where its
     word stands or, of a gloss, wherever a token is real; a `TextClassifier` `classify`,
     which takes the same as an embedder, and `segment_ids` where an encoder of pairs
-    knows them, and gives `logits` and `probabilities` `[1, num_classes]`.
+    knows them, and gives `logits` and `probabilities` `[1, num_classes]`; a
+    `TokenTagger` `tag`, which takes the same two, and `marks` of the predicate's tokens
+    if there is one, and gives `logits` `[1, n, num_labels]`.
 
     Args:
         pipeline: one of `pipelines`.

@@ -45,6 +45,12 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
         serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), scores
                           (B, num_classes), probabilities
 
+    of a `TokenTagger`, which keeps to BIO by Viterbi's algorithm inside the graph:
+
+        serving_default   text (B,) and, of predicates, predicate (B,), int32, the place
+                          of a word -> words (B, W), labels (B, W), "" behind the end of
+                          a text, scores (B, W), probabilities of these labels, 0 there
+
     and of a `StreamClassifier`:
 
         serving_default   each stream by its name: an image or a sound as float32, a

@@ -1,7 +1,7 @@
 """Texts and pairs as an encoder's arrays, inside a TensorFlow graph.
 
-TensorFlow is imported where it is used: `text_embedder_kind` and `text_classifier_kind`
-are also read in the process that trained.
+TensorFlow is imported where it is used: the kinds that use this are also read in the
+process that trained.
 """
 
 from keras_lm.export.export_error import ExportError

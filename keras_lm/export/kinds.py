@@ -27,6 +27,7 @@ from keras_lm.pipelines import (
     TextEmbedder,
     TextGenerator,
     TextToText,
+    TokenTagger,
     WordSense,
 )
 
@@ -35,6 +36,7 @@ KINDS = {
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
     TextClassifier: "text_classifier_kind",
+    TokenTagger: "token_tagger_kind",
     WordSense: "word_sense_kind",
     StreamClassifier: "stream_classifier_kind",
 }

@@ -7,6 +7,7 @@ from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_index import TextIndex
 from keras_lm.pipelines.text_to_text import TextToText
+from keras_lm.pipelines.token_tagger import TokenTagger
 from keras_lm.pipelines.word_sense import WordSense
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "TextGenerator",
     "TextIndex",
     "TextToText",
+    "TokenTagger",
     "WordSense",
     "load",
 ]

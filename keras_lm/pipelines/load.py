@@ -11,6 +11,7 @@ from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
 from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_to_text import TextToText
+from keras_lm.pipelines.token_tagger import TokenTagger
 from keras_lm.pipelines.word_sense import WordSense
 from keras_lm.text import HuggingFaceTokenizer, SentencePieceTokenizer
 
@@ -21,6 +22,7 @@ PIPELINES = {
     "TextEmbedder": TextEmbedder,
     "TextGenerator": TextGenerator,
     "TextToText": TextToText,
+    "TokenTagger": TokenTagger,
     "WordSense": WordSense,
 }
 
@@ -36,7 +38,7 @@ def load(directory):
 
     Returns:
         The pipeline: a `TextGenerator`, a `TextToText`, a `TextClassifier`, a
-        `TextEmbedder`, a `WordSense` or a `StreamClassifier`.
+        `TokenTagger`, a `TextEmbedder`, a `WordSense` or a `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.

@@ -25,15 +25,45 @@ def predict_texts(
     Returns:
         float32 `(B, D)`, in the order of the texts.
     """
+    answers = np.zeros((len(arrays["padding_mask"]), num_outputs), "float32")
+    for rows, some in _batches(model, arrays, max_sequence_length):
+        answers[rows] = some
+    return answers
+
+
+def predict_tokens(
+    model, arrays: Mapping[str, np.ndarray], num_outputs: int, max_sequence_length: int
+) -> list[np.ndarray]:
+    """The model's numbers for each token of each text, in few shapes of batches.
+
+    Shapes: `B` texts, `T` tokens of a text, `D` numbers for a token.
+
+    Args:
+        model: a `keras.Model` that takes the dictionary and gives `(B, T, D)`.
+        arrays: as `predict_texts` takes them, padded at the end.
+        num_outputs: int, `D`.
+        max_sequence_length: int. What the model can read.
+
+    Returns:
+        list of `B` arrays, float32 `(T, D)`, without padding.
+    """
     lengths = arrays["padding_mask"].sum(axis=1)
-    answers = np.zeros((len(lengths), num_outputs), "float32")
+    answers = [np.zeros((0, num_outputs), "float32")] * len(lengths)
+    for rows, some in _batches(model, arrays, max_sequence_length):
+        for row, one in zip(rows, some, strict=True):
+            answers[row] = one[: lengths[row]]
+    return answers
+
+
+def _batches(model, arrays, max_sequence_length):
+    """`(rows, answers)` for a few texts of about one length, again and again."""
+    lengths = arrays["padding_mask"].sum(axis=1)
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(order), _ROWS_AT_ONCE):
         rows = order[start : start + _ROWS_AT_ONCE]
         width = min(bucket(int(lengths[rows[-1]])), max_sequence_length)
         some = {name: _widened(array[rows], width) for name, array in arrays.items()}
-        answers[rows] = _predict(model, some)
-    return answers
+        yield rows, _predict(model, some)
 
 
 def _predict(model, arrays):

@@ -6,6 +6,8 @@ when they are used, and by nothing else here.
 
 from typing import TYPE_CHECKING
 
+from keras_lm.text.bio_labels import bio_labels
+from keras_lm.text.bio_spans import bio_spans
 from keras_lm.text.classification_dataset import classification_dataset
 from keras_lm.text.contrastive_dataset import contrastive_dataset
 from keras_lm.text.denoising_dataset import denoising_dataset
@@ -27,7 +29,9 @@ from keras_lm.text.similarity_dataset import similarity_dataset
 from keras_lm.text.span_denoising import SpanDenoising
 from keras_lm.text.split_documents import split_documents
 from keras_lm.text.split_sentences import split_sentences
+from keras_lm.text.split_words import split_words
 from keras_lm.text.stream_decoder import StreamDecoder
+from keras_lm.text.tagging_dataset import tagging_dataset
 from keras_lm.text.teacher_forcing import teacher_forcing
 from keras_lm.text.text_infilling import TextInfilling
 from keras_lm.text.train_tokenizer import train_tokenizer
@@ -51,6 +55,8 @@ __all__ = [
     "WordMasking",
     "WordNet",
     "WordStarts",
+    "bio_labels",
+    "bio_spans",
     "classification_dataset",
     "contrastive_dataset",
     "denoising_dataset",
@@ -68,6 +74,8 @@ __all__ = [
     "similarity_dataset",
     "split_documents",
     "split_sentences",
+    "split_words",
+    "tagging_dataset",
     "teacher_forcing",
     "train_tokenizer",
 ]

@@ -16,10 +16,11 @@ class HuggingFaceTokenizer:
     padding and of cutting long texts is left to the calls. Lower-case models forget
     capitals and accents, so `decode` gives no text back as it was.
 
-    `vocabulary_size`, `padding_id`, `mask_id`, `class_id` (before a text) and
-    `separator_id` (behind it) are attributes, all but the first `None` where the model
-    has none. `sentinel_ids` are T5's; `special_ids` are these and all that the file
-    calls special. `separates_pairs` says whether something stands between two texts.
+    `vocabulary_size`, `padding_id`, `mask_id`, `unknown_id`, `class_id` (before a text)
+    and `separator_id` (behind it) are attributes, all but the first `None` where the
+    model has none. `sentinel_ids` are T5's; `special_ids` are these and all that the
+    file calls special. `separates_pairs` says whether something stands between two
+    texts; `frame` is what stands before and behind one, two lists of ids.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -41,6 +42,8 @@ class HuggingFaceTokenizer:
         self.vocabulary_size = self._tokenizer.get_vocab_size()
         self.padding_id = self._known("[PAD]", "<pad>")
         self.mask_id = self._known("[MASK]", "<mask>")
+        self.unknown_id = self._known("[UNK]", "<unk>")
+        self.frame = _frame(self._tokenizer)
         one, two = map(self._tokenizer.num_special_tokens_to_add, (False, True))
         self.separates_pairs = two > one
         self.class_id = self._known("[CLS]", "<s>")
@@ -117,6 +120,22 @@ class HuggingFaceTokenizer:
             return self._tokenizer.encode(as_unicode(text)).ids
         texts = [as_unicode(one) for one in text]
         return [one.ids for one in self._tokenizer.encode_batch(texts)]
+
+    def encode_parts(self, texts: Sequence) -> list[list[int]]:
+        """Token ids of parts of a text, without special tokens.
+
+        Args:
+            texts: str or UTF-8 bytes, words with the space before them, say.
+
+        Returns:
+            list of lists of int, possibly empty.
+
+        Raises:
+            TypeError: a text is neither str nor bytes.
+        """
+        texts = [as_unicode(text) for text in texts]
+        encoded = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [one.ids for one in encoded]
 
     def encode_pairs(self, pairs: Sequence, max_length: int | None = None):
         """Token ids of pairs of texts, special tokens included, and their segments.
@@ -196,6 +215,18 @@ class HuggingFaceTokenizer:
     def _known(self, *names):
         ids = (self._tokenizer.token_to_id(name) for name in names)
         return next((one for one in ids if one is not None), None)
+
+
+def _frame(tokenizer):
+    """What stands before and behind a text, here a dot."""
+    around = tokenizer.encode(".").ids
+    inside = tokenizer.encode(".", add_special_tokens=False).ids
+    start = next(
+        place
+        for place in range(len(around) + 1)
+        if around[place : place + len(inside)] == inside
+    )
+    return around[:start], around[start + len(inside) :]
 
 
 def _read(definition):

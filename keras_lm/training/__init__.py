@@ -18,6 +18,7 @@ from keras_lm.training.replaced_token_cross_entropy import (
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.retrieval_report import retrieval_report
 from keras_lm.training.similarity_error import SimilarityError
+from keras_lm.training.span_report import span_report
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "compare_texts",
     "predict_mc",
     "retrieval_report",
+    "span_report",
 ]

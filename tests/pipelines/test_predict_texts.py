@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lm.pipelines.predict_texts import predict_texts
+from keras_lm.pipelines.predict_texts import predict_texts, predict_tokens
 
 pytestmark = pytest.mark.once
 
@@ -43,3 +43,24 @@ def test_many_texts_keep_their_order_in_few_shapes():
 
 def test_no_text_is_no_row():
     assert predict_texts(Counting(), arrays_of([]), 5, 9).shape == (0, 5)
+
+
+class CountingTokens(Counting):
+    """Answers each token by itself and by the text's length."""
+
+    def predict_on_batch(self, arrays):
+        super().predict_on_batch(arrays)
+        ids, real = arrays["token_ids"], arrays["padding_mask"]
+        lengths = np.broadcast_to(real.sum(axis=1, keepdims=True), ids.shape)
+        return np.stack([ids, lengths], axis=2).astype("float32")
+
+
+def test_tokens_are_those_of_their_text_without_padding():
+    lengths = [(7 * n) % 23 for n in range(70)]
+
+    found = predict_tokens(CountingTokens(), arrays_of(lengths), 2, 23)
+
+    for n, (length, one) in enumerate(zip(lengths, found, strict=True)):
+        assert one.tolist() == [[n + 1, length]] * length
+        assert one.shape == (length, 2)
+    assert predict_tokens(CountingTokens(), arrays_of([]), 2, 9) == []

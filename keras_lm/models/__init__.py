@@ -1,6 +1,7 @@
 """Language models, and classifiers, one a file, all with the same inner order."""
 
 from keras_lm.models.encoder_decoder import EncoderDecoder
+from keras_lm.models.lstm_encoder import LSTMEncoder
 from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.masked_language_model import MaskedLanguageModel
@@ -13,6 +14,7 @@ from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecode
 
 __all__ = [
     "EncoderDecoder",
+    "LSTMEncoder",
     "LSTMEncoderDecoder",
     "LSTMLanguageModel",
     "MaskedLanguageModel",

@@ -23,9 +23,10 @@ class SequenceClassifier(keras.Model):
     Shapes: `B` batch, `T` steps.
 
     Args:
-        encoder: `models.TransformerEncoder`, or another model that is called as it is
-            and has its `pool`, `hidden_dim`, `vocabulary_size`, `max_sequence_length`
-            and `num_segments`. It is trained too, unless `encoder.trainable` is false.
+        encoder: `models.TransformerEncoder`, `models.LSTMEncoder`, or another model
+            that is called as they are and has their `pool`, `hidden_dim`,
+            `vocabulary_size`, `max_sequence_length` and `num_segments`. It is trained
+            too, unless `encoder.trainable` is false.
         num_classes: int, at least 1.
         dropout: float, 0 to 1. Fraction of the pooled vector dropped in training.
         seed: int or `None`. Of this dropout.
@@ -59,8 +60,8 @@ class SequenceClassifier(keras.Model):
     def __init__(self, encoder, num_classes, dropout=0.1, seed=None, **kwargs):
         if not (isinstance(encoder, keras.Model) and hasattr(encoder, "pool")):
             raise TypeError(
-                "`encoder` must be a model with `pool`, as `models.TransformerEncoder`."
-                f" Received: encoder={encoder!r:.80}"
+                "`encoder` must be a model with `pool`, as `models.TransformerEncoder` "
+                f"or `models.LSTMEncoder`. Received: encoder={encoder!r:.80}"
             )
         check_sizes(num_classes=num_classes)
         check_dropout(dropout)

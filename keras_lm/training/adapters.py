@@ -119,7 +119,7 @@ def merged_weights(model: keras.Model) -> list[np.ndarray]:
         left_out |= {id(getattr(layer, name)) for name in names_of(layer)}
         changed[id(base_of(layer))] = merged_kernel(layer)
     return [
-        changed[id(weight)] if id(weight) in changed else ops.convert_to_numpy(weight)
+        changed[id(weight)] if id(weight) in changed else _to_numpy(weight)
         for weight in model.weights
         if id(weight) not in left_out
     ]
@@ -150,10 +150,21 @@ def merged_kernel(layer: keras.layers.Layer) -> np.ndarray:
 
     Returns:
         array of the kernel's shape.
+
+    Raises:
+        ValueError: the layer is quantised.
     """
+    if layer.quantization_mode is not None:
+        raise ValueError(
+            "Adapters must be merged before the model is quantised. Received: "
+            f"{layer.path}, which is {layer.quantization_mode}"
+        )
     adapter, base = adapter_of(layer), base_of(layer)
-    a, b, kernel = (
-        ops.convert_to_numpy(ops.cast(one, "float32"))
-        for one in (adapter.a, adapter.b, base)
-    )
+    a, b, kernel = (_to_numpy(one) for one in (adapter.a, adapter.b, base))
     return kernel + adapter.alpha / adapter.rank * (a @ b)
+
+
+def _to_numpy(weight):
+    if "float" in weight.dtype:  # NumPy has no bfloat16
+        weight = ops.cast(weight, "float32")
+    return ops.convert_to_numpy(weight)

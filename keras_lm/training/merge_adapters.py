@@ -46,14 +46,9 @@ def merge_adapters(model: keras.Model) -> None:
             "`model` must have adapters, see `enable_lora`. Received: "
             f"{model.name}, which has none"
         )
-    for path, layer in layers.items():
-        if layer.quantization_mode is not None:
-            raise ValueError(
-                "Adapters must be merged before the model is quantised. Received: "
-                f"{path}, which is {layer.quantization_mode}"
-            )
-    for layer in layers.values():
-        base_of(layer).assign(merged_kernel(layer))
+    merged = [merged_kernel(layer) for layer in layers.values()]
+    for layer, kernel in zip(layers.values(), merged, strict=True):
+        base_of(layer).assign(kernel)
         for name in names_of(layer):
             matrix = getattr(layer, name)
             # A graph of another model that was compiled with it then adds nothing.

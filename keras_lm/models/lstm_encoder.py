@@ -6,6 +6,7 @@ from keras import ops
 from keras_lm.layers import lstm_encoder
 from keras_lm.layers.arguments import check_sizes
 from keras_lm.layers.text_pooling import TextPooling
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 
 
 # The layer inside has the same name.
@@ -158,7 +159,12 @@ class LSTMEncoder(keras.Model):
             "pooling": self.pooling,
             "max_sequence_length": self.max_sequence_length,
             "seed": self.seed,
+            **quantized_layers(self),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        return made_from(cls, config)
 
     def embed(self, token_ids, padding_mask=None, segment_ids=None):
         """What the first layer reads, before dropout.

@@ -3,6 +3,7 @@
 import keras
 
 from keras_lm.layers.arguments import check_dropout, check_sizes
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 
 _INPUTS = ("token_ids", "padding_mask", "segment_ids")
 
@@ -105,12 +106,13 @@ class SequenceClassifier(keras.Model):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "seed": self.seed,
+            **quantized_layers(self),
         }
 
     @classmethod
     def from_config(cls, config):
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
-        return cls(**{**config, "encoder": encoder})
+        return made_from(cls, {**config, "encoder": encoder})
 
 
 def _check_inputs(inputs):

@@ -67,13 +67,13 @@ class LayerwiseRates(keras.optimizers.Optimizer):
         https://arxiv.org/abs/2003.10555, appendix B (0.8).
     """
 
-    def __init__(self, optimizer, decay=0.8, groups=None, name=None, **kwargs):
+    def __init__(self, optimizer, decay=0.8, groups=None, name=None):
         optimizer = _checked(keras.optimizers.get(optimizer))
         if not 0 < decay <= 1:
             raise ValueError(
                 f"`decay` must be above 0 and at most 1. Received: decay={decay}"
             )
-        super().__init__(learning_rate=0.0, name=name, **kwargs)
+        super().__init__(learning_rate=0.0, name=name)
         self.optimizer = optimizer
         self.decay = decay
         self.groups = None if groups is None else list(groups)
@@ -147,7 +147,7 @@ class LayerwiseRates(keras.optimizers.Optimizer):
             "name": self.name,
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
             "decay": self.decay,
-            "groups": self.groups,
+            "groups": None if self.groups is None else list(self.groups),
         }
 
     @classmethod

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 
 from keras_lm.training import MaskedCrossEntropy, enable_lora, unfreeze
-from tests.checks import JIT, assert_close
+from tests.checks import assert_close
 from tests.training.small_classifier import (
     INPUTS,
+    JAX,
     LOSS,
     fit,
     make_classifier,
@@ -40,7 +41,7 @@ def test_losses_of_tokens_are_accumulated_as_a_mean_of_means():
         embedding = keras.layers.Embedding(4, 4, embeddings_initializer="zeros")
         model = keras.Sequential([keras.Input((3,), dtype="int32"), embedding])
         optimizer = keras.optimizers.SGD(1.0, **options)
-        model.compile(optimizer, MaskedCrossEntropy(), jit_compile=JIT)
+        model.compile(optimizer, MaskedCrossEntropy(), jit_compile=JAX)
         data = [array[rows] for array in (token_ids, labels)]
         model.fit(
             *data,

@@ -50,20 +50,17 @@ def adaptable_layers(model: keras.Model) -> dict[str, keras.layers.Layer]:
     }
 
 
-def adapter_of(layer: keras.layers.Layer) -> Adapter | None:
-    """The adapter of a layer, or `None`.
+def adapter_of(layer: keras.layers.Layer) -> Adapter:
+    """The adapter of a layer.
 
     Args:
-        layer: as `adaptable_layers` gives them.
+        layer: as `adapted_layers` gives them.
 
     Returns:
-        `Adapter` or `None`.
+        `Adapter`.
     """
-    if not layer.lora_enabled:
-        return None
-    return Adapter(
-        *(getattr(layer, name) for name in names_of(layer)), layer.lora_alpha
-    )
+    a, b = (getattr(layer, name) for name in names_of(layer))
+    return Adapter(a, b, layer.lora_alpha)
 
 
 def names_of(layer: keras.layers.Layer) -> tuple[str, str]:

@@ -105,11 +105,11 @@ class LayerwiseRates(keras.optimizers.Optimizer):
 
     def apply(self, grads, trainable_variables=None):
         """Takes a step; Keras calls this."""
+        variables = self._trainable_variables
+        if trainable_variables is not None:
+            variables = list(trainable_variables)
         if not self.built:
-            self.build(list(trainable_variables))
-        if trainable_variables is None:
-            trainable_variables = self._trainable_variables
-        variables = list(trainable_variables)
+            self.build(variables)
         before = [ops.copy(ops.convert_to_tensor(v)) for v in variables]
         self.optimizer.apply(grads, variables)
         for variable, old in zip(variables, before, strict=True):

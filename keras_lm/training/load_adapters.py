@@ -59,7 +59,7 @@ def load_adapters(model: keras.Model, path) -> TrainedWeights:
                 f"The kernels adapted in {path} must be in the model. Received: "
                 f"lora_a/{place}, and a model without {place}"
             )
-        if adapter_of(layers[place]) is None:
+        if not layers[place].lora_enabled:
             fresh[place] = layers[place]
         _check_adapter(place, layers[place], named[place], arrays, path)
     _check_missing(layers, adapters, fresh, path)
@@ -120,7 +120,7 @@ def _check_weights(named, weights, path):
 
 
 def _check_adapter(place, layer, weight, arrays, path):
-    adapter = adapter_of(layer)
+    adapter = adapter_of(layer) if layer.lora_enabled else None
     rank = adapter.rank if adapter else max(1, *arrays["lora_b"].shape[:1], 1)
     shape = tuple(weight.shape)
     _check_shape(f"lora_a/{place}", (*shape[:-1], rank), arrays["lora_a"], path)

@@ -48,7 +48,11 @@ def set_trained(model: keras.Model, is_trained: Callable) -> None:
         is_trained: function of a weight and whether it was trained until now, to bool.
     """
     trained = {id(weight) for weight in model.trainable_weights}
-    model.trainable = True  # of every layer, and so of every weight that can be
+    # Of every layer, and so of every weight that can be; twice, as on TensorFlow what
+    # is set to what it was is not handed on.
+    for value in (False, True):
+        for layer in model._flatten_layers():
+            layer.trainable = value
     for weight in model.trainable_weights:
         weight.trainable = bool(is_trained(weight, id(weight) in trained))
     forget_compiled(model)

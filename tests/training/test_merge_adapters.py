@@ -50,6 +50,7 @@ def test_a_model_around_it_that_was_compiled_before_answers_the_same():
     assert_close(outer.predict(INPUTS, verbose=0), before)
 
 
+@pytest.mark.slow_elsewhere
 def test_it_is_fitted_and_adapted_again():
     model = adapted()
     fit(model, "sgd")

@@ -5,8 +5,6 @@ import pytest
 from keras_lm.training import freeze, unfreeze
 from tests.training.small_classifier import make_classifier
 
-pytestmark = pytest.mark.once
-
 
 def test_it_undoes_freeze():
     model = make_classifier()
@@ -18,6 +16,7 @@ def test_it_undoes_freeze():
     assert told.trained == told.total
 
 
+@pytest.mark.once
 def test_it_reaches_through_a_layer_that_is_not_trainable():
     model = make_classifier()
     model.trainable = False
@@ -32,6 +31,7 @@ def test_it_reaches_through_a_layer_that_is_not_trainable():
     assert not model.compiled
 
 
+@pytest.mark.once
 def test_a_name_that_matches_nothing_is_refused():
     with pytest.raises(ValueError, match="'heads', which is in none of"):
         unfreeze(make_classifier(), "heads")

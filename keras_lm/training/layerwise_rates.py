@@ -125,6 +125,7 @@ class LayerwiseRates(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, learning_rate):
+        """Sets that of the last group, and with it all others."""
         self.optimizer.learning_rate = learning_rate
 
     @property
@@ -139,6 +140,7 @@ class LayerwiseRates(keras.optimizers.Optimizer):
 
     @loss_scale_factor.setter
     def loss_scale_factor(self, factor):
+        """Sets the wrapped optimizer's; `LossScaleOptimizer` calls this."""
         if hasattr(self, "optimizer"):  # not while Keras' constructor sets its own
             self.optimizer.loss_scale_factor = factor
 

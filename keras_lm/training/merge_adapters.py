@@ -52,7 +52,7 @@ def merge_adapters(model: keras.Model) -> None:
         for name in names_of(layer):
             matrix = getattr(layer, name)
             # A graph of another model that was compiled with it then adds nothing.
-            matrix.assign(ops.zeros_like(matrix))
+            matrix.assign(ops.zeros(matrix.shape))
             delattr(layer, name)
         layer.lora_enabled = False
         layer.lora_rank = layer.lora_alpha = None

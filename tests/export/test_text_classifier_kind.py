@@ -162,10 +162,11 @@ def test_an_lstm_reads_the_texts_as_well(tmp_path):
     assert max(saved_model.largest_difference, litert.largest_difference) < 1e-5
     assert strange_ops(litert.path.read_bytes()) == set()
     for signatures in loaded_signatures(saved_model.path):
-        for count in (1, len(PAIRS)):  # of other lengths
-            labels, scores = serve(signatures, PROMPTS[:count], OTHERS[:count])
-            assert labels == pairs(PAIRS[:count])
-            assert_close(scores, pairs.probabilities(PAIRS[:count]))
+        for count in (1, len(PROMPTS)):  # of other lengths
+            given = list(zip(PROMPTS, PROMPTS[::-1], strict=True))[:count]
+            labels, scores = serve(signatures, *map(list, zip(*given, strict=True)))
+            assert labels == pairs(given)
+            assert_close(scores, pairs.probabilities(given))
 
 
 # ----------------------------------------------------------------------- errors

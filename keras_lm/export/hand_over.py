@@ -4,9 +4,8 @@ import copy
 import sys
 from pathlib import Path
 
-import keras
-
 from keras_lm.export.kinds import kind_of
+from keras_lm.training.adapters import merged_weights
 
 
 def hand_over(pipeline, work: Path) -> tuple[dict, dict]:
@@ -95,17 +94,10 @@ def in_float32(pipeline):
     if all(layer.compute_dtype == "float32" for layer in [model, *_layers(model)]):
         return pipeline
     twin = type(model).from_config(_with_dtype(model.get_config(), "float32"))
-    twin.set_weights([weight.astype("float32") for weight in _weights(model)])
+    twin.set_weights([weight.astype("float32") for weight in merged_weights(model)])
     pipeline = copy.copy(pipeline)
     pipeline.model = twin
     return pipeline
-
-
-def _weights(model):
-    return [
-        keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
-        for weight in model.weights
-    ]
 
 
 def _with_dtype(config, dtype):

@@ -2,6 +2,7 @@
 
 from keras_lm.models.dual_encoder import DualEncoder
 from keras_lm.models.encoder_decoder import EncoderDecoder
+from keras_lm.models.lstm_encoder import LSTMEncoder
 from keras_lm.models.lstm_encoder_decoder import LSTMEncoderDecoder
 from keras_lm.models.lstm_language_model import LSTMLanguageModel
 from keras_lm.models.masked_language_model import MaskedLanguageModel
@@ -16,6 +17,7 @@ from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecode
 __all__ = [
     "DualEncoder",
     "EncoderDecoder",
+    "LSTMEncoder",
     "LSTMEncoderDecoder",
     "LSTMLanguageModel",
     "MaskedLanguageModel",

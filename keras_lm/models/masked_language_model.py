@@ -20,7 +20,9 @@ class MaskedLanguageModel(keras.Model):
     Shapes: `B` batch, `T` steps, `P` positions, `V` vocabulary.
 
     Args:
-        encoder: `TransformerEncoder`.
+        encoder: `TransformerEncoder` or `LSTMEncoder`. The dense layer has its
+            `activation` and the normalisation its `epsilon`; of an LSTM, those that
+            `TransformerEncoder` has by default.
 
     Call arguments:
         token_ids: int `(B, T)`; or a dictionary of all arrays, as in a dataset.
@@ -51,8 +53,8 @@ class MaskedLanguageModel(keras.Model):
         self.head = TokenHead(
             encoder.vocabulary_size,
             encoder.embedding_dim,
-            encoder.activation,
-            encoder.epsilon,
+            getattr(encoder, "activation", "gelu"),
+            getattr(encoder, "epsilon", 1e-5),
             dtype=self.dtype_policy,
             name="head",
         )

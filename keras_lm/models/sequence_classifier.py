@@ -4,6 +4,7 @@ import keras
 
 from keras_lm.layers.arguments import check_dropout, check_sizes
 from keras_lm.layers.dropout import Dropout
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 
 _INPUTS = ("token_ids", "padding_mask", "segment_ids")
 
@@ -24,9 +25,10 @@ class SequenceClassifier(keras.Model):
     Shapes: `B` batch, `T` steps.
 
     Args:
-        encoder: `models.TransformerEncoder`, or another model that is called as it is
-            and has its `pool`, `hidden_dim`, `vocabulary_size`, `max_sequence_length`
-            and `num_segments`. It is trained too, unless `encoder.trainable` is false.
+        encoder: `models.TransformerEncoder`, `models.LSTMEncoder`, or another model
+            that is called as they are and has their `pool`, `hidden_dim`,
+            `vocabulary_size`, `max_sequence_length` and `num_segments`. It is trained
+            too, unless `encoder.trainable` is false.
         num_classes: int, at least 1.
         dropout: float, 0 to 1. Fraction of the pooled vector dropped in training.
         seed: int or `None`. Of this dropout.
@@ -60,8 +62,8 @@ class SequenceClassifier(keras.Model):
     def __init__(self, encoder, num_classes, dropout=0.1, seed=None, **kwargs):
         if not (isinstance(encoder, keras.Model) and hasattr(encoder, "pool")):
             raise TypeError(
-                "`encoder` must be a model with `pool`, as `models.TransformerEncoder`."
-                f" Received: encoder={encoder!r:.80}"
+                "`encoder` must be a model with `pool`, as `models.TransformerEncoder` "
+                f"or `models.LSTMEncoder`. Received: encoder={encoder!r:.80}"
             )
         check_sizes(num_classes=num_classes)
         check_dropout(dropout)
@@ -105,12 +107,13 @@ class SequenceClassifier(keras.Model):
             "num_classes": self.num_classes,
             "dropout": self.dropout,
             "seed": self.seed,
+            **quantized_layers(self),
         }
 
     @classmethod
     def from_config(cls, config):
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
-        return cls(**{**config, "encoder": encoder})
+        return made_from(cls, {**config, "encoder": encoder})
 
 
 def _check_inputs(inputs):

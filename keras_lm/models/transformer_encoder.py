@@ -10,6 +10,7 @@ from keras_lm.layers.text_pooling import TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.pretrained import Pretrained
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 from keras_lm.models.transformer_parts import (
     check_transformer,
     constructor_arguments,
@@ -214,12 +215,12 @@ class TransformerEncoder(keras.Model, Pretrained):
 
     def get_config(self):
         own = constructor_arguments(self, TransformerEncoder)
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, **quantized_layers(self)}
 
     @classmethod
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
-        return cls(**{**config, "attention": attention})
+        return made_from(cls, {**config, "attention": attention})
 
     def embed(self, token_ids, padding_mask=None, segment_ids=None):
         """What the first block reads, before dropout and before any projection.

@@ -2,7 +2,10 @@
 
 import json
 
+import keras
+
 from keras_lm.files import complete_folder
+from keras_lm.training.adapters import adapted_layers, merged_weights
 
 
 def save_pipeline(pipeline, directory, settings: dict, overwrite: bool = False) -> None:
@@ -48,9 +51,14 @@ def tokenizer_names(pipeline_class) -> tuple[str, ...]:
 
 
 def _without_optimizer(model):
-    """The model, or a copy where Adam's two numbers for every weight are beside it."""
-    if getattr(model, "optimizer", None) is None:
+    """The model, or a copy where Adam's two numbers for every weight are beside it.
+
+    Adapters are merged in the copy: a pipeline that is loaded has none.
+    """
+    if getattr(model, "optimizer", None) is None and not adapted_layers(model):
         return model
-    copy = type(model).from_config(model.get_config())
-    copy.set_weights(model.get_weights())
+    config = keras.saving.serialize_keras_object(model)
+    config.pop("compile_config", None)
+    copy = keras.saving.deserialize_keras_object(config)
+    copy.set_weights(merged_weights(model))
     return copy

@@ -20,7 +20,7 @@ class TextEmbedder:
     Shapes: `B` texts, `D` width of the encoder.
 
     Args:
-        model: `models.TransformerEncoder`.
+        model: `models.TransformerEncoder` or `models.LSTMEncoder`.
         tokenizer: `text.SentencePieceTokenizer`, or the `text.HuggingFaceTokenizer` of
             pretrained weights.
         max_length: int, at least 2: most tokens of a text, special ones included; the

@@ -7,8 +7,14 @@ from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
 from keras_lm.training.contrastive_cross_entropy import ContrastiveCrossEntropy
+from keras_lm.training.enable_lora import enable_lora
+from keras_lm.training.freeze import freeze
+from keras_lm.training.gradual_unfreezing import GradualUnfreezing
 from keras_lm.training.inverse_square_root import InverseSquareRoot
+from keras_lm.training.layerwise_rates import LayerwiseRates
+from keras_lm.training.load_adapters import load_adapters
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
+from keras_lm.training.merge_adapters import merge_adapters
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
@@ -17,8 +23,10 @@ from keras_lm.training.replaced_token_cross_entropy import (
 )
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.retrieval_report import retrieval_report
+from keras_lm.training.save_adapters import save_adapters
 from keras_lm.training.similarity_error import SimilarityError
 from keras_lm.training.span_report import span_report
+from keras_lm.training.unfreeze import unfreeze
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
@@ -27,7 +35,9 @@ __all__ = [
     "BleuCallback",
     "ConsecutiveSegments",
     "ContrastiveCrossEntropy",
+    "GradualUnfreezing",
     "InverseSquareRoot",
+    "LayerwiseRates",
     "MaskedCrossEntropy",
     "NGramModel",
     "Perplexity",
@@ -37,7 +47,13 @@ __all__ = [
     "WarmupCosine",
     "classification_report",
     "compare_texts",
+    "enable_lora",
+    "freeze",
+    "load_adapters",
+    "merge_adapters",
     "predict_mc",
     "retrieval_report",
     "span_report",
+    "save_adapters",
+    "unfreeze",
 ]

@@ -24,13 +24,17 @@ OTHERS = [*PROMPTS[1:], "a text of many words that loses its end, as it was told
 PAIRS = list(zip(PROMPTS, OTHERS, strict=True))
 
 
-def make_text_classifier(tokenizer=None, **options):
+def make_text_classifier(tokenizer=None, lstm=False, **options):
     keras.utils.set_random_seed(7)
     if tokenizer is None:
         tokenizer = text.train_tokenizer(TEXTS * 5, 310)
     encoder = models.TransformerEncoder(
         tokenizer.vocabulary_size, 1, 2, 12, 10, 47, pooling="first", num_segments=2
     )
+    if lstm:
+        encoder = models.LSTMEncoder(
+            tokenizer.vocabulary_size, 7, 12, 2, num_segments=2, max_sequence_length=47
+        )
     model = models.SequenceClassifier(encoder, 3)
     random_weights(model, seed=3)
     return pipelines.TextClassifier(model, tokenizer, LABELS, **options)
@@ -146,6 +150,23 @@ def test_the_other_way_round(of_pairs, tmp_path):
         assert_close(scores, classifier.probabilities(PROMPTS))
     assert (tmp_path / "pairs.tokenizer.json").exists()
     assert litert.largest_difference > 0
+
+
+@pytest.mark.slow
+def test_an_lstm_reads_the_texts_as_well(tmp_path):
+    pairs = make_text_classifier(lstm=True, pairs=True)
+    saved_model = export_saved_model(pairs, tmp_path / "c")
+    litert = export_litert(pairs, tmp_path / "c.tflite")
+
+    assert saved_model.agrees and litert.agrees
+    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-5
+    assert strange_ops(litert.path.read_bytes()) == set()
+    for signatures in loaded_signatures(saved_model.path):
+        for count in (1, len(PROMPTS)):  # of other lengths
+            given = list(zip(PROMPTS, PROMPTS[::-1], strict=True))[:count]
+            labels, scores = serve(signatures, *map(list, zip(*given, strict=True)))
+            assert labels == pairs(given)
+            assert_close(scores, pairs.probabilities(given))
 
 
 # ----------------------------------------------------------------------- errors

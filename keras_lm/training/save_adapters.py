@@ -1,0 +1,86 @@
+"""Writes what was trained of a model with adapters, alone."""
+
+import os
+import secrets
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lm.training.adapters import adapted_layers, adapter_of
+from keras_lm.training.weight_paths import weight_paths
+
+
+def save_adapters(model: keras.Model, path, overwrite: bool = False) -> None:
+    """Writes the adapters of a model, and what else is trained in it, to a small file.
+
+    The file is NumPy's `.npz`, without pickled objects, and complete or absent. It
+    holds, under the path of each kernel (that of `weight.path`, without the number that
+    Keras may put behind the first name):
+
+        lora_a/<path>, lora_b/<path>, lora_alpha/<path>     of each adapter
+        trained/<path>                                      of each other trained weight
+
+    The latter are what `unfreeze` freed, as the head of a classifier. `load_adapters`
+    reads it on any backend, into a model like the one that was adapted.
+
+    Args:
+        model: a `keras.Model` with adapters.
+        path: of the file, as "sentiment.npz".
+        overwrite: bool. Whether a file that is there may be replaced.
+
+    Raises:
+        FileExistsError: it exists, and `overwrite` is false.
+        OSError: it cannot be written.
+        ValueError: the model has no adapters.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> encoder = keras_lm.models.TransformerEncoder(
+        ...     vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
+        ...     intermediate_dim=32, max_sequence_length=20)
+        >>> trained = keras_lm.training.enable_lora(encoder, rank=4)
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> save_adapters(encoder, pathlib.Path(folder.name) / "adapters.npz")
+    """
+    path = Path(path)
+    arrays = _arrays(model)
+    if path.exists() and not (overwrite and path.is_file()):
+        raise FileExistsError(
+            f"The file must not exist, or overwrite=True be given. Received: {path}"
+        )
+    beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with beside.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _arrays(model):
+    layers = adapted_layers(model)
+    if not layers:
+        raise ValueError(
+            "`model` must have adapters, see `enable_lora`. Received: "
+            f"{model.name}, which has none"
+        )
+    arrays, written = {}, set()
+    for path, layer in layers.items():
+        adapter = adapter_of(layer)
+        arrays[f"lora_a/{path}"] = _to_numpy(adapter.a)
+        arrays[f"lora_b/{path}"] = _to_numpy(adapter.b)
+        arrays[f"lora_alpha/{path}"] = np.float32(adapter.alpha)
+        written |= {id(adapter.a), id(adapter.b)}
+    trained = {id(weight) for weight in model.trainable_weights} - written
+    for path, weight in weight_paths(model).items():
+        if id(weight) in trained:
+            arrays[f"trained/{path}"] = _to_numpy(weight)
+    return arrays
+
+
+def _to_numpy(weight):
+    return ops.convert_to_numpy(ops.cast(weight, "float32"))  # NumPy has no bfloat16

@@ -1,0 +1,64 @@
+"""Quantised models: what their configuration says, and that a file of one is read."""
+
+import json
+
+import keras
+import pytest
+
+from keras_lm.models import LSTMEncoder, SequenceClassifier
+from keras_lm.models.quantized_layers import made_from, quantized_layers
+from tests.checks import assert_close
+from tests.training.small_classifier import INPUTS, make_classifier, values
+
+
+def test_a_quantised_classifier_is_saved_and_read(tmp_path):
+    model = make_classifier(pooling="first")
+    plain = model(INPUTS)
+    model.quantize("int8")
+    answers = model.predict(INPUTS, verbose=0)
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    assert_close(loaded.predict(INPUTS, verbose=0), answers, 1e-6)
+    kinds = {array.dtype.name for array in values(loaded).values()}
+    assert kinds == {"int8", "float32"}
+    assert loaded.head.kernel.dtype == "int8"
+    # A 127th of the largest weight is what each may be off by, and it shows.
+    assert_close(answers, plain, 0.3)
+    with pytest.raises(AssertionError):
+        assert_close(answers, plain, 1e-5)
+
+
+@pytest.mark.once
+def test_what_is_not_quantised_says_nothing():
+    model = make_classifier()
+    assert quantized_layers(model) == {}
+    assert "quantized_layers" not in model.get_config()
+    model.quantize("int8", filters="head|query")
+    modes = quantized_layers(model)["quantized_layers"]
+    paths = {path.partition("/")[2]: mode for path, mode in modes.items()}
+    assert paths == {
+        "head": "int8",
+        "block_0/attention/query": "int8",
+        "block_1/attention/query": "int8",
+    }
+    config = json.loads(json.dumps(model.get_config()))
+    assert quantized_layers(
+        made_from(
+            SequenceClassifier,
+            config
+            | {"encoder": type(model.encoder).from_config(model.encoder.get_config())},
+        )
+    ) == {"quantized_layers": modes}
+
+
+@pytest.mark.once
+def test_of_an_lstm_the_embeddings_are_quantised():
+    model = LSTMEncoder(11, 4, 6)
+    model.quantize("int8")
+    copy = LSTMEncoder.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+
+    assert copy.token_embedding.embeddings.dtype == "int8"
+    assert_close(copy(INPUTS["token_ids"]), model(INPUTS["token_ids"]), 1e-6)

@@ -53,7 +53,7 @@ __all__ = [
     "merge_adapters",
     "predict_mc",
     "retrieval_report",
-    "span_report",
     "save_adapters",
+    "span_report",
     "unfreeze",
 ]

@@ -21,7 +21,7 @@ ONCE := torch
 run-jax run-tensorflow: export XLA_FLAGS := --xla_backend_optimization_level=0 \
   --xla_cpu_use_fusion_emitters=false
 
-.PHONY: help setup demo test test-slow check lint format bench tutorials clean
+.PHONY: help setup demo test test-slow check lint format bench bench-quick tutorials clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -93,8 +93,11 @@ format: .venv/.ready ## put the code in ruff's format
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-bench: .venv/.ready ## side by side with the peers
-	@KERAS_BACKEND=$(BACKEND) $(PYTHON) -m benchmarks
+bench: .venv/.ready ## side by side with the peers, every backend (hours)
+	@$(PYTHON) -m benchmarks
+
+bench-quick: .venv/.ready ## a first look: one process and thread, $(BACKEND) alone
+	@$(PYTHON) -m benchmarks --quick --backends $(BACKEND)
 
 tutorials: .venv/.ready ## run every tutorial in full and check its claims
 	@for file in tutorials/[0-9]*.py; do \

@@ -245,6 +245,11 @@ class TextIndex:
                 embedder gives other vectors.
         """
         files = read_index_files(directory)
+        if set(files.settings) != set(_SETTINGS):
+            raise ValueError(
+                f"{directory}: the settings of an index must be {list(_SETTINGS)}. "
+                f"Received: {list(files.settings)}"
+            )
         try:
             index = cls(embedder, **files.settings)
             check_fingerprint(files.fingerprint, index._fingerprint)

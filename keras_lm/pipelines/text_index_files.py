@@ -102,6 +102,7 @@ def _is_index(description):
         and isinstance(description["settings"], dict)
         and isinstance(description["next_id"], int)
         and isinstance(description["fingerprint"], dict)
+        and "" in description["fingerprint"]
     )
 
 

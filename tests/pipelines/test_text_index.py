@@ -151,6 +151,10 @@ def test_files_that_do_not_fit_together_are_refused(embedder, tmp_path):
         ValueError, match="vectors must be whole. Received: what is cut"
     ):
         TextIndex.load(tmp_path / "i", embedder)
+    about = tmp_path / "i" / "index.json"
+    about.write_text(about.read_text("utf-8").replace('"links"', '"bonds"'), "utf-8")
+    with pytest.raises(ValueError, match="settings of an index must be .*'bonds'"):
+        TextIndex.load(tmp_path / "i", embedder)
 
 
 @pytest.mark.once

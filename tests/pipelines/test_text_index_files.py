@@ -55,6 +55,7 @@ def change(description, **entries):
         ("index.json", lambda content: change(content, settings=[])),
         ("index.json", lambda content: change(content, next_id="7")),
         ("index.json", lambda content: change(content, more=1)),
+        ("index.json", lambda content: change(content, fingerprint={"a": [1.0]})),
         ("texts.jsonl", lambda content: content[:-1]),
         ("texts.jsonl", lambda content: content[:10]),
         ("texts.jsonl", lambda content: content + b"[1, 2]\n"),

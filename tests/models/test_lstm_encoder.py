@@ -1,8 +1,10 @@
 """models.LSTMEncoder: contract, a case by hand, padding, what stands on it, errors."""
 
+import keras
 import numpy as np
 import pytest
 
+from keras_lm import layers
 from keras_lm.models import LSTMEncoder, MaskedLanguageModel, SequenceClassifier
 from tests.checks import (
     assert_close,
@@ -106,6 +108,15 @@ def test_a_masked_language_model_and_a_classifier_stand_on_it():
     assert tuple(logits.shape) == (2, 4)
     assert_close(copy(inputs), logits)
     assert isinstance(copy.encoder, LSTMEncoder)  # not the layer of that name
+
+
+@pytest.mark.once
+def test_the_layer_of_the_same_name_stays_itself():
+    for one in (layers.LSTMEncoder(3), make_model()):
+        copy = keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(one)
+        )
+        assert type(copy) is type(one)
 
 
 @pytest.mark.once

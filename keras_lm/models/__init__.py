@@ -7,6 +7,7 @@ from keras_lm.models.masked_language_model import MaskedLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.replaced_token_detector import ReplacedTokenDetector
 from keras_lm.models.sequence_classifier import SequenceClassifier
+from keras_lm.models.span_extractor import SpanExtractor
 from keras_lm.models.transformer_decoder import TransformerDecoder
 from keras_lm.models.transformer_encoder import TransformerEncoder
 from keras_lm.models.transformer_encoder_decoder import TransformerEncoderDecoder
@@ -19,6 +20,7 @@ __all__ = [
     "MultimodalClassifier",
     "ReplacedTokenDetector",
     "SequenceClassifier",
+    "SpanExtractor",
     "TransformerDecoder",
     "TransformerEncoder",
     "TransformerEncoderDecoder",

@@ -1,6 +1,7 @@
 """Tokenizer and model: strings in, answer out. What people call and export."""
 
 from keras_lm.pipelines.load import load
+from keras_lm.pipelines.question_answerer import QuestionAnswerer
 from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
@@ -8,6 +9,7 @@ from keras_lm.pipelines.text_generator import TextGenerator
 from keras_lm.pipelines.text_to_text import TextToText
 
 __all__ = [
+    "QuestionAnswerer",
     "StreamClassifier",
     "TextClassifier",
     "TextEmbedder",

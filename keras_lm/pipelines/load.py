@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from keras_lm.pipelines.question_answerer import QuestionAnswerer
 from keras_lm.pipelines.save_pipeline import tokenizer_names
 from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_classifier import TextClassifier
@@ -15,6 +16,7 @@ from keras_lm.text import HuggingFaceTokenizer, SentencePieceTokenizer
 
 # By the names that `save` writes.
 PIPELINES = {
+    "QuestionAnswerer": QuestionAnswerer,
     "StreamClassifier": StreamClassifier,
     "TextClassifier": TextClassifier,
     "TextEmbedder": TextEmbedder,
@@ -34,7 +36,7 @@ def load(directory):
 
     Returns:
         The pipeline: a `TextGenerator`, a `TextToText`, a `TextClassifier`, a
-        `TextEmbedder` or a `StreamClassifier`.
+        `QuestionAnswerer`, a `TextEmbedder` or a `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.

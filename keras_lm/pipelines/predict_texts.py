@@ -25,15 +25,48 @@ def predict_texts(
     Returns:
         float32 `(B, D)`, in the order of the texts.
     """
+    answers = np.zeros((len(arrays["padding_mask"]), num_outputs), "float32")
+    for rows, some in _few_at_once(arrays, max_sequence_length):
+        answers[rows] = _predict(model, some)
+    return answers
+
+
+def predict_tokens(
+    model, arrays: Mapping[str, np.ndarray], max_sequence_length: int
+) -> list[np.ndarray]:
+    """The model's numbers for each token of each text, in few shapes of batches.
+
+    Shapes: `B` texts, `T` tokens of the longest, `N` real tokens of a text, `D` numbers
+    for a token.
+
+    Args:
+        model: a `keras.Model` that takes the dictionary and gives `(B, T, D)`.
+        arrays: `padding_mask`, bool `(B, T)`, with padding at the end, and others as
+            wide.
+        max_sequence_length: int. What the model can read.
+
+    Returns:
+        for each text, in their order, float32 `(N, D)`.
+    """
     lengths = arrays["padding_mask"].sum(axis=1)
-    answers = np.zeros((len(lengths), num_outputs), "float32")
+    answers = [np.zeros((0, 0), "float32")] * len(lengths)
+    for rows, some in _few_at_once(arrays, max_sequence_length):
+        for row, answer in zip(rows, _predict(model, some), strict=True):
+            answers[row] = answer[: lengths[row]].copy()
+    return answers
+
+
+def _few_at_once(arrays, max_sequence_length):
+    """`(rows, arrays)` of texts of about one length, short ones first."""
+    lengths = arrays["padding_mask"].sum(axis=1)
     order = np.argsort(lengths, kind="stable")
     for start in range(0, len(order), _ROWS_AT_ONCE):
         rows = order[start : start + _ROWS_AT_ONCE]
         width = min(bucket(int(lengths[rows[-1]])), max_sequence_length)
-        some = {name: _widened(array[rows], width) for name, array in arrays.items()}
-        answers[rows] = _predict(model, some)
-    return answers
+        yield (
+            rows,
+            {name: _widened(array[rows], width) for name, array in arrays.items()},
+        )
 
 
 def _predict(model, arrays):

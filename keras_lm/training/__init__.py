@@ -15,6 +15,7 @@ from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
+from keras_lm.training.span_cross_entropy import SpanCrossEntropy
 from keras_lm.training.warmup_cosine import WarmupCosine
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Perplexity",
     "ReplacedTokenCrossEntropy",
     "ResumableCheckpoint",
+    "SpanCrossEntropy",
     "WarmupCosine",
     "classification_report",
     "compare_texts",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lm.pipelines.predict_texts import predict_texts
+from keras_lm.pipelines.predict_texts import predict_texts, predict_tokens
 
 pytestmark = pytest.mark.once
 
@@ -43,3 +43,24 @@ def test_many_texts_keep_their_order_in_few_shapes():
 
 def test_no_text_is_no_row():
     assert predict_texts(Counting(), arrays_of([]), 5, 9).shape == (0, 5)
+
+
+class Tokens(Counting):
+    """Answers a token by itself and by how many there are in its text."""
+
+    def predict_on_batch(self, arrays):
+        both = super().predict_on_batch(arrays)
+        ids = arrays["token_ids"].astype("float32")
+        return np.stack([ids, np.broadcast_to(both[:, 1:], ids.shape)], axis=-1)
+
+
+def test_each_token_has_its_numbers_and_padding_none():
+    model = Tokens()
+    lengths = [1 + (7 * n) % 23 for n in range(70)]
+
+    found = predict_tokens(model, arrays_of(lengths), max_sequence_length=23)
+
+    for n, (length, rows) in enumerate(zip(lengths, found, strict=True)):
+        assert rows.tolist() == [[n + 1, length]] * length
+    assert [rows for rows, _ in model.shapes] == [32, 32, 8]
+    assert predict_tokens(model, arrays_of([]), 9) == []

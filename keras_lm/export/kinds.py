@@ -22,6 +22,7 @@ import importlib
 from types import ModuleType
 
 from keras_lm.pipelines import (
+    QuestionAnswerer,
     StreamClassifier,
     TextClassifier,
     TextEmbedder,
@@ -34,6 +35,7 @@ KINDS = {
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
     TextClassifier: "text_classifier_kind",
+    QuestionAnswerer: "question_answerer_kind",
     StreamClassifier: "stream_classifier_kind",
 }
 

@@ -40,7 +40,9 @@ def export_litert(
     `embed`, which takes `token_ids` and `padding_mask` `[1, n]` and gives `vector`
     `[1, D]`; a `TextClassifier` `classify`, which takes the same, and `segment_ids`
     where an encoder of pairs knows them, and gives `logits` and `probabilities`
-    `[1, num_classes]`.
+    `[1, num_classes]`; a `QuestionAnswerer` `extract`, which takes the same and
+    `context_mask` `[1, n]`, where an answer may begin or end, and gives `logits`
+    `[1, n, 2]` of start and end: windows, and the choice of a span, are the caller's.
 
     Args:
         pipeline: one of `pipelines`.

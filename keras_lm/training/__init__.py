@@ -11,6 +11,9 @@ from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
+from keras_lm.training.question_answering_report import (
+    question_answering_report,
+)
 from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
@@ -34,4 +37,5 @@ __all__ = [
     "classification_report",
     "compare_texts",
     "predict_mc",
+    "question_answering_report",
 ]

@@ -41,8 +41,8 @@ def reference(pipeline, work: Path) -> dict:
             "Questions and contexts of a few tokens must fit the pipeline to be "
             f"exported. Received: max_length={pipeline.max_length}"
         )
-    given = [[_bytes(text) for text in side] for side in zip(*pairs, strict=True)]
-    windowed = context_windows(pipeline.tokenizer, *given)
+    questions, contexts = ([_bytes(pair[side]) for pair in pairs] for side in (0, 1))
+    windowed = context_windows(pipeline.tokenizer, questions, contexts)
     arrays = window_arrays(pipeline.tokenizer, windowed)
     most = pipeline.model.encoder.max_sequence_length
     logits = predict_tokens(pipeline.model, arrays, most)
@@ -61,7 +61,7 @@ def reference(pipeline, work: Path) -> dict:
             if name != "segment_ids" or _uses_segments(pipeline)
         },
         "logits": [row.tolist() for row in logits],
-        "choices": _choices(pipeline, *given),
+        "choices": _choices(pipeline, questions, contexts),
     }
 
 

@@ -176,11 +176,12 @@ def _windowed(encoded, question, context, row, max_length, stride):
     windows, start = [], first
     while True:
         end = min(start + room, behind)
-        rows = [
+        ids, segments = (
             [*one[:first], *one[start:end], *one[behind:]]
             for one in (token_ids, segment_ids)
-        ]
-        windows.append(ContextWindow(*rows, first, start - first, end - start))
+        )
+        place, count = start - first, end - start
+        windows.append(ContextWindow(ids, segments, first, place, count))
         if end == behind:
             break
         start += step

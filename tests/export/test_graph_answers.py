@@ -78,7 +78,9 @@ def test_answers_are_those_of_python(no_answer, seed, most):
     first, offsets = windowed.windows[0].first, windowed.offsets
     places = np.zeros((2, 1, logits.shape[1]), "int32")
     places[:, 0, first : first + len(offsets)] = offsets.T
-    threshold = float(rng.normal())
+    shares, none = span_log_shares(windowed, [*logits], most, no_answer)
+    lead = shares.max() - none if no_answer else 0.0
+    threshold = float(lead + rng.normal())  # below the best span's lead, or above
     pipeline = SimpleNamespace(
         max_answer_length=most, no_answer=no_answer, threshold=threshold
     )
@@ -91,7 +93,6 @@ def test_answers_are_those_of_python(no_answer, seed, most):
         *(tf.constant(one) for one in places),
     )
 
-    shares, none = span_log_shares(windowed, [*logits], most, no_answer)
     token, more = np.unravel_index(shares.argmax(), shares.shape)
     start, end = offsets[token, 0], offsets[token + more, 1]
     answer = windowed.context[start:end], start, end, np.exp(shares.max())

@@ -43,7 +43,10 @@ def export_litert(
     which takes the same as an embedder, and `segment_ids` where an encoder of pairs
     knows them, and gives `logits` and `probabilities` `[1, num_classes]`; a
     `TokenTagger` `tag`, which takes the same two, and `marks` of the predicate's tokens
-    if there is one, and gives `logits` `[1, n, num_labels]`.
+    if there is one, and gives `logits` `[1, n, num_labels]`; a `QuestionAnswerer`
+    `extract`, which takes what a classifier of pairs takes and `context_mask` `[1, n]`,
+    where an answer may begin or end, and gives `logits` `[1, n, 2]` of start and end:
+    windows, and the choice of a span, are the caller's.
 
     Args:
         pipeline: one of `pipelines`.

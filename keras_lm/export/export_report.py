@@ -13,11 +13,11 @@ class ExportReport:
         size_bytes: int. Size of the folder, or of the `.tflite` file alone.
         largest_difference: float, at least 0. From the model on the backend that it
             was exported from: of a logit (LiteRT), or of the log-likelihood of a
-            text, nats per token (SavedModel, CTranslate2), or of a label's probability
-            (SavedModel); for vectors of texts of a number in them (SavedModel) or of a
-            cosine between two (LiteRT).
+            text, nats per token (SavedModel, CTranslate2), or of the probability of a
+            label or an answer (SavedModel); for vectors of texts of a number in them
+            (SavedModel) or of a cosine between two (LiteRT).
         greedy_agreement: float, 0 to 1. The share of equal greedy tokens (LiteRT),
-            texts (SavedModel, CTranslate2), labels, or nearest other texts.
+            texts (SavedModel, CTranslate2), labels, answers, or nearest other texts.
         seconds: float. Time it all took.
         quantization: str or `None`, as it was asked for.
 

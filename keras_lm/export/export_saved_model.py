@@ -51,6 +51,12 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           of a word -> words (B, W), labels (B, W), "" behind the end of
                           a text, scores (B, W), probabilities of these labels, 0 there
 
+    of a `QuestionAnswerer`:
+
+        serving_default   question (B,), context (B,) -> answer (B,), "" where there is
+                          none; start and end (B,), characters of the context, -1 where
+                          there is none; score (B,), how likely this is
+
     and of a `StreamClassifier`:
 
         serving_default   each stream by its name: an image or a sound as float32, a
@@ -59,7 +65,7 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
     loading. A model in half precision is written in float32. What a pipeline cuts into
-    slices, a text longer than the model, is an error here that says so.
+    slices or windows, a text longer than the model, is an error here that says so.
 
     Args:
         pipeline: one of `pipelines`.

@@ -43,26 +43,32 @@ def graph_arrays(tokenizer, pipeline, text, text_pair=None):
         dictionary of tensors `(B, T)`: `token_ids`, `padding_mask` and, of pairs,
         `segment_ids`.
     """
-    import tensorflow as tf
-
-    if isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
-        encode, end = tokenizer.pieces, tokenizer.last_id
-        start = [tokenizer.first_id]
-    else:
-        encode, end = tokenizer.encode, pipeline.tokenizer.separator_id
-        start = []
+    of_bert = isinstance(pipeline.tokenizer, HuggingFaceTokenizer)
+    encode = tokenizer.pieces if of_bert else tokenizer.encode
     sides = [encode(text)] if text_pair is None else _both(encode, text, text_pair)
     if pipeline.truncate:
+        start, _ = around_texts(tokenizer, pipeline)
         room = pipeline.max_length - len(start) - len(sides)
         sides = _cut(sides, room)
+    return arrays_of_sides(tokenizer, pipeline, sides)
 
-    def column(token):
-        return tf.fill([sides[0].nrows(), 1], tf.constant(token, tf.int32))
 
-    parts = [column(token) for token in start]
-    for side in sides:
-        parts += [side, column(end)]
-    rows = _checked(tf.concat(parts, axis=1), pipeline.max_length, len(sides))
+def arrays_of_sides(tokenizer, pipeline, sides):
+    """Tokens of texts, or of both texts of pairs, as an encoder's arrays.
+
+    Args:
+        tokenizer: of `graph_tokenizer`.
+        pipeline: has `tokenizer` and `max_length`.
+        sides: one or two `tf.RaggedTensor`s of int32, `(B, None)`, without special
+            tokens.
+
+    Returns:
+        as `graph_arrays`.
+    """
+    import tensorflow as tf
+
+    start, end = around_texts(tokenizer, pipeline)
+    rows = _checked(laid_out(sides, start, end), pipeline.max_length, len(sides))
     lengths = tf.cast(rows.row_lengths(), tf.int32)
     # At least 1, also for a batch of no text.
     width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
@@ -71,11 +77,48 @@ def graph_arrays(tokenizer, pipeline, text, text_pair=None):
         "token_ids": rows.to_tensor(0, shape=tf.stack([-1, width])),
         "padding_mask": real,
     }
-    if text_pair is not None:
+    if len(sides) > 1:
         first = tf.cast(sides[0].row_lengths(), tf.int32) + len(start) + 1
         behind = tf.logical_and(real, tf.range(width) >= first[:, tf.newaxis])
         arrays["segment_ids"] = tf.cast(behind, tf.int32)
     return arrays
+
+
+def around_texts(tokenizer, pipeline) -> tuple[list[int], int]:
+    """The special tokens before the first text, and the one behind each.
+
+    Args:
+        tokenizer: of `graph_tokenizer`.
+        pipeline: has `tokenizer`.
+
+    Returns:
+        `(start, end)`: list of int, and int.
+    """
+    if isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
+        return [tokenizer.first_id], tokenizer.last_id
+    return [], pipeline.tokenizer.separator_id
+
+
+def laid_out(sides, start, end):
+    """Numbers of tokens, or of both texts of pairs, with those of special tokens.
+
+    Args:
+        sides: one or two `tf.RaggedTensor`s of int32, `(B, None)`.
+        start: list of int, what stands before.
+        end: int, what stands behind each text.
+
+    Returns:
+        `tf.RaggedTensor` of int32, `(B, None)`.
+    """
+    import tensorflow as tf
+
+    def column(number):
+        return tf.fill([sides[0].nrows(), 1], tf.constant(number, tf.int32))
+
+    parts = [column(number) for number in start]
+    for side in sides:
+        parts += [side, column(end)]
+    return tf.concat(parts, axis=1)
 
 
 def describe_tokenizer(tokenizer) -> dict:

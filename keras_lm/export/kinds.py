@@ -22,6 +22,7 @@ import importlib
 from types import ModuleType
 
 from keras_lm.pipelines import (
+    QuestionAnswerer,
     StreamClassifier,
     TextClassifier,
     TextEmbedder,
@@ -36,6 +37,7 @@ KINDS = {
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
     TextClassifier: "text_classifier_kind",
+    QuestionAnswerer: "question_answerer_kind",
     TokenTagger: "token_tagger_kind",
     WordSense: "word_sense_kind",
     StreamClassifier: "stream_classifier_kind",

@@ -9,6 +9,7 @@ from keras_lm.models.masked_language_model import MaskedLanguageModel
 from keras_lm.models.multimodal_classifier import MultimodalClassifier
 from keras_lm.models.replaced_token_detector import ReplacedTokenDetector
 from keras_lm.models.sequence_classifier import SequenceClassifier
+from keras_lm.models.span_extractor import SpanExtractor
 from keras_lm.models.token_classifier import TokenClassifier
 from keras_lm.models.transformer_decoder import TransformerDecoder
 from keras_lm.models.transformer_encoder import TransformerEncoder
@@ -24,6 +25,7 @@ __all__ = [
     "MultimodalClassifier",
     "ReplacedTokenDetector",
     "SequenceClassifier",
+    "SpanExtractor",
     "TokenClassifier",
     "TransformerDecoder",
     "TransformerEncoder",

@@ -1,6 +1,7 @@
 """Tokenizer and model: strings in, answer out. What people call and export."""
 
 from keras_lm.pipelines.load import load
+from keras_lm.pipelines.question_answerer import QuestionAnswerer
 from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_classifier import TextClassifier
 from keras_lm.pipelines.text_embedder import TextEmbedder
@@ -11,6 +12,7 @@ from keras_lm.pipelines.token_tagger import TokenTagger
 from keras_lm.pipelines.word_sense import WordSense
 
 __all__ = [
+    "QuestionAnswerer",
     "StreamClassifier",
     "TextClassifier",
     "TextEmbedder",

@@ -1,5 +1,7 @@
 """Refuses an encoder and a tokenizer that do not fit, and lengths that do not."""
 
+from keras_lm.text import HuggingFaceTokenizer
+
 
 def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) -> int:
     """How long a text may be, where encoder and tokenizer fit together.
@@ -29,3 +31,25 @@ def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) ->
             f"{most}. Received: max_length={max_length}"
         )
     return max_length
+
+
+def check_pairs(encoder, tokenizer) -> None:
+    """Refuses to read pairs where nothing would tell their texts apart.
+
+    Args:
+        encoder: has `num_segments`.
+        tokenizer: `text.SentencePieceTokenizer`, whose pairs have a separator always,
+            or `text.HuggingFaceTokenizer`.
+
+    Raises:
+        ValueError: the encoder knows fewer than two segments, and the tokenizer puts
+            nothing between.
+    """
+    pretrained = isinstance(tokenizer, HuggingFaceTokenizer)
+    separates = not pretrained or tokenizer.separates_pairs
+    if encoder.num_segments < 2 and not separates:
+        raise ValueError(
+            "To read pairs the encoder must know two segments, or the tokenizer "
+            "put something between. Received: "
+            f"num_segments={encoder.num_segments}, and a tokenizer that does not"
+        )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from keras_lm.pipelines.question_answerer import QuestionAnswerer
 from keras_lm.pipelines.save_pipeline import tokenizer_names
 from keras_lm.pipelines.stream_classifier import StreamClassifier
 from keras_lm.pipelines.text_classifier import TextClassifier
@@ -17,6 +18,7 @@ from keras_lm.text import HuggingFaceTokenizer, SentencePieceTokenizer
 
 # By the names that `save` writes.
 PIPELINES = {
+    "QuestionAnswerer": QuestionAnswerer,
     "StreamClassifier": StreamClassifier,
     "TextClassifier": TextClassifier,
     "TextEmbedder": TextEmbedder,
@@ -38,7 +40,8 @@ def load(directory):
 
     Returns:
         The pipeline: a `TextGenerator`, a `TextToText`, a `TextClassifier`, a
-        `TokenTagger`, a `TextEmbedder`, a `WordSense` or a `StreamClassifier`.
+        `TokenTagger`, a `QuestionAnswerer`, a `TextEmbedder`, a `WordSense` or a
+        `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.

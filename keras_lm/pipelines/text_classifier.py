@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_lm.models import SequenceClassifier
-from keras_lm.pipelines.check_encoder import check_encoder
+from keras_lm.pipelines.check_encoder import check_encoder, check_pairs
 from keras_lm.pipelines.check_labels import check_labels
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.text_arrays import text_arrays
-from keras_lm.text import HuggingFaceTokenizer
 
 
 class TextClassifier:
@@ -72,12 +71,8 @@ class TextClassifier:
         self.max_length = check_encoder(
             encoder, tokenizer, max_length, least=4 if pairs else 2
         )
-        if pairs and encoder.num_segments < 2 and not _separates_pairs(tokenizer):
-            raise ValueError(
-                "To read pairs the encoder must know two segments, or the tokenizer "
-                "put something between. Received: "
-                f"num_segments={encoder.num_segments}, and a tokenizer that does not"
-            )
+        if pairs:
+            check_pairs(encoder, tokenizer)
         self.model = model
         self.tokenizer = tokenizer
         self.labels = list(labels)
@@ -182,9 +177,3 @@ class TextClassifier:
         names = ("labels", "multi_label", "max_length", "truncate", "pairs")
         settings = {name: getattr(self, name) for name in names}
         save_pipeline(self, directory, settings, overwrite)
-
-
-def _separates_pairs(tokenizer):
-    """SentencePiece's pairs have a separator always."""
-    pretrained = isinstance(tokenizer, HuggingFaceTokenizer)
-    return not pretrained or tokenizer.separates_pairs

@@ -18,6 +18,7 @@ from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.language_model_dataset import language_model_dataset
 from keras_lm.text.masked_dataset import masked_dataset
 from keras_lm.text.parallel_dataset import parallel_dataset
+from keras_lm.text.question_answering_dataset import question_answering_dataset
 from keras_lm.text.read_corpus import read_corpus
 from keras_lm.text.read_pairs import read_pairs
 from keras_lm.text.read_word_vectors import read_word_vectors
@@ -46,8 +47,6 @@ if TYPE_CHECKING:  # for editors; at run time `__getattr__` does it
 __all__ = [
     "Document",
     "GraphTokenizer",
-    "GraphTokenizer",
-    "GraphWordPiece",
     "GraphWordPiece",
     "HuggingFaceTokenizer",
     "SentencePieceTokenizer",
@@ -67,6 +66,7 @@ __all__ = [
     "language_model_dataset",
     "masked_dataset",
     "parallel_dataset",
+    "question_answering_dataset",
     "read_corpus",
     "read_pairs",
     "read_word_vectors",

@@ -6,6 +6,11 @@ import hashlib
 import tensorflow as tf  # noqa: TID253
 import tensorflow_text  # noqa: TID253
 
+from keras_lm.text.graph_offsets import (
+    characters_of,
+    offsets_in_characters,
+    trim_offsets,
+)
 from keras_lm.text.unicode import (
     ESCAPE,
     ESCAPED_ESCAPE,
@@ -46,6 +51,7 @@ class GraphTokenizer(tf.Module):
             model=tokenizer.model_proto, name=f"sentencepiece_{digest[:16]}"
         )
         self._vocabulary_bytes = list(tokenizer.vocabulary_bytes)
+        self._sizes = [len(piece) for piece in self._vocabulary_bytes]
 
     def encode(self, text):
         """Strings to token ids, without special tokens.
@@ -60,6 +66,24 @@ class GraphTokenizer(tf.Module):
         text = tf.strings.regex_replace(text, ESCAPE, ESCAPED_ESCAPE)
         text = tf.strings.regex_replace(text, SPACE_SIGN, ESCAPED_SPACE_SIGN)
         return self._sentence_piece.tokenize(text)
+
+    def encode_with_offsets(self, text):
+        """Strings to token ids, without special tokens, and where each token stands.
+
+        Args:
+            text: string `(B,)`. Invalid UTF-8 becomes U+FFFD, a character.
+
+        Returns:
+            `(token_ids, starts, ends)`: `tf.RaggedTensor`s of int32, `(B, None)`;
+            characters, as `SentencePieceTokenizer.encode_with_offsets` counts them.
+        """
+        text, characters = characters_of(text)
+        token_ids = self.encode(text)
+        sizes = tf.gather(tf.constant(self._sizes, tf.int32), token_ids)
+        behind = _sums(sizes)
+        widths = tf.ragged.map_flat_values(_escaped_size, characters)
+        starts, ends = offsets_in_characters(widths, behind - sizes, behind)
+        return token_ids, *trim_offsets(characters, starts, ends)
 
     def decode(self, token_ids):
         """Token ids to strings.
@@ -77,3 +101,15 @@ class GraphTokenizer(tf.Module):
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
         text = tf.strings.regex_replace(text, ESCAPED_SPACE_SIGN, SPACE_SIGN)
         return tf.strings.regex_replace(text, ESCAPED_ESCAPE, ESCAPE)
+
+
+def _sums(sizes):
+    """Of each row, up to each place and with it."""
+    sums = tf.cumsum(sizes.to_tensor(), axis=1)
+    return tf.RaggedTensor.from_tensor(sums, lengths=sizes.row_lengths())
+
+
+def _escaped_size(character):
+    """Bytes of characters as SentencePiece sees them."""
+    is_escaped = (character == ESCAPE) | (character == SPACE_SIGN)
+    return tf.where(is_escaped, 2, tf.strings.length(character))

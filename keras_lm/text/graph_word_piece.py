@@ -6,6 +6,12 @@ import json
 import tensorflow as tf  # noqa: TID253
 import tensorflow_text  # noqa: TID253
 
+from keras_lm.text.graph_offsets import (
+    characters_of,
+    offsets_in_characters,
+    trim_offsets,
+)
+
 # What BERT throws away, and the white space that it sees as spaces.
 _CONTROL = r"[\x{0}\x{fffd}\p{Cc}\p{Cf}\p{Co}]"
 _SPACE = r"[\t\n\r\p{Z}]"
@@ -51,6 +57,7 @@ class GraphWordPiece(tf.Module):
             ),
             num_oov_buckets=1,
         )
+        self._unknown_id = vocabulary[model["unk_token"]]
         self._bert = tensorflow_text.BertTokenizer(
             self._table,
             suffix_indicator=model["continuing_subword_prefix"],
@@ -84,11 +91,44 @@ class GraphWordPiece(tf.Module):
             `tf.RaggedTensor` of int32, `(B, None)`.
         """
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        return self._bert.tokenize(self._normalized(text)).merge_dims(1, -1)
+
+    def encode_with_offsets(self, text):
+        """Strings to token ids, without special tokens, and where each token stands.
+
+        Args:
+            text: string `(B,)`. Invalid UTF-8 becomes U+FFFD, a character.
+
+        Returns:
+            `(token_ids, starts, ends)`: `tf.RaggedTensor`s of int32, `(B, None)`: the
+            first character of each token, and the one behind its last.
+        """
+        _, characters = characters_of(text)
+        # One by one, so that it is known which became what.
+        parts = tf.ragged.map_flat_values(self._normalized, characters)
+        widths = tf.ragged.map_flat_values(tf.strings.length, parts)
+        whole = tf.strings.reduce_join(parts, axis=-1)
+        found = self._bert.tokenize_with_offsets(whole)
+        token_ids, before, behind = (one.merge_dims(1, -1) for one in found)
+        # A long word that is unknown would end where "[UNK]" does: up to the next one.
+        whole_length = tf.cast(tf.strings.length(whole), before.dtype)
+        following = tf.concat([before, whole_length[:, tf.newaxis]], axis=1)[:, 1:]
+        is_unknown = token_ids.flat_values == self._unknown_id
+        ends = tf.where(is_unknown, following.flat_values, behind.flat_values)
+        starts, ends = offsets_in_characters(
+            widths, before, behind.with_flat_values(ends)
+        )
+        return token_ids, *trim_offsets(parts, starts, ends)
+
+    def _normalized(self, text):
+        """Strings, or single characters, as the model's words are spelled."""
         text = tf.strings.regex_replace(text, _SPACE, " ")
         text = tf.strings.regex_replace(text, _CONTROL, "")
         if self._strip_accents:
             text = tensorflow_text.normalize_utf8(text, "NFD")
             text = tf.strings.regex_replace(text, r"\p{Mn}", "")
         if self._lower_case:
+            # ICU knows a sigma that ends a word, the tokenizers package does not.
+            text = tf.strings.regex_replace(text, "\u03a3", "\u03c3")
             text = tf.strings.lower(text, encoding="utf-8")
-        return self._bert.tokenize(text).merge_dims(1, -1)
+        return text

@@ -2,10 +2,30 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from keras_lm.text.unicode import as_unicode
+
+
+class EncodedPair(NamedTuple):
+    """Two texts as one row of tokens.
+
+    Shapes: `N` tokens.
+
+    Args:
+        token_ids: list of int, special tokens included.
+        segment_ids: list of int, what the model knows the texts by.
+        sides: int64 `(N,)`: 0 or 1, the text that a token is of; -1 for special ones.
+        offsets: int64 `(N, 2)`: the first character of each token in its text, and the
+            one behind its last.
+    """
+
+    token_ids: list[int]
+    segment_ids: list[int]
+    sides: np.ndarray
+    offsets: np.ndarray
 
 
 class HuggingFaceTokenizer:
@@ -157,6 +177,29 @@ class HuggingFaceTokenizer:
         encoded = self._tokenizer.encode_batch(texts)
         self._tokenizer.no_truncation()
         return [one.ids for one in encoded], [one.type_ids for one in encoded]
+
+    def encode_pairs_with_offsets(self, pairs: Sequence) -> list["EncodedPair"]:
+        """Pairs of texts, special tokens included, and where each token stands.
+
+        Args:
+            pairs: tuples or lists of two, str or UTF-8 bytes.
+
+        Returns:
+            list of `EncodedPair`.
+
+        Raises:
+            TypeError: a text is neither str nor bytes.
+        """
+        texts = [tuple(as_unicode(text) for text in pair) for pair in pairs]
+        return [
+            EncodedPair(
+                one.ids,
+                one.type_ids,
+                np.array([-1 if s is None else s for s in one.sequence_ids], "int64"),
+                np.array(one.offsets, "int64").reshape(-1, 2),
+            )
+            for one in self._tokenizer.encode_batch(texts)
+        ]
 
     def decode(self, token_ids) -> str:
         """What the tokens say, without the special ones.

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from keras_lm.text.stream_decoder import StreamDecoder
+from keras_lm.text.token_offsets import byte_token_offsets, trim_offsets
 from keras_lm.text.unicode import (
     ESCAPE,
     SPACE_SIGN,
@@ -87,6 +88,26 @@ class SentencePieceTokenizer:
         if isinstance(text, (str, bytes)):
             return self._processor.encode(escape(as_unicode(text)))
         return self._processor.encode([escape(as_unicode(one)) for one in text])
+
+    def encode_with_offsets(self, text: str | bytes) -> tuple[list[int], np.ndarray]:
+        """Text to token ids, without special tokens, and where each token stands.
+
+        Shapes: `N` tokens.
+
+        Args:
+            text: str or UTF-8 bytes. Offsets count the characters of valid Unicode.
+
+        Returns:
+            `(token_ids, offsets)`: list of int, and int64 `(N, 2)`, the first character
+            of each token and the one behind its last, without white space at its ends.
+
+        Raises:
+            TypeError: `text` is neither str nor bytes.
+        """
+        text = as_unicode(text)
+        token_ids = self.encode(text)
+        sizes = [len(self.vocabulary_bytes[token_id]) for token_id in token_ids]
+        return token_ids, trim_offsets(text, byte_token_offsets(text, sizes))
 
     def decode(self, token_ids):
         """Token ids to text.

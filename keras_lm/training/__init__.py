@@ -18,6 +18,9 @@ from keras_lm.training.merge_adapters import merge_adapters
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
+from keras_lm.training.question_answering_report import (
+    question_answering_report,
+)
 from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
@@ -25,6 +28,7 @@ from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.retrieval_report import retrieval_report
 from keras_lm.training.save_adapters import save_adapters
 from keras_lm.training.similarity_error import SimilarityError
+from keras_lm.training.span_cross_entropy import SpanCrossEntropy
 from keras_lm.training.span_report import span_report
 from keras_lm.training.unfreeze import unfreeze
 from keras_lm.training.warmup_cosine import WarmupCosine
@@ -44,6 +48,7 @@ __all__ = [
     "ReplacedTokenCrossEntropy",
     "ResumableCheckpoint",
     "SimilarityError",
+    "SpanCrossEntropy",
     "WarmupCosine",
     "classification_report",
     "compare_texts",
@@ -52,6 +57,7 @@ __all__ = [
     "load_adapters",
     "merge_adapters",
     "predict_mc",
+    "question_answering_report",
     "retrieval_report",
     "save_adapters",
     "span_report",

@@ -6,6 +6,7 @@ import pytest
 from keras_lm import pipelines, text
 from keras_lm.export.kinds import KINDS, kind_of
 from tests.export.conftest import TEXTS
+from tests.export.test_question_answerer_kind import make_question_answerer
 from tests.export.test_text_classifier_kind import make_text_classifier
 from tests.export.test_text_embedder_kind import make_embedder
 from tests.export.test_token_tagger_kind import make_tagger
@@ -26,6 +27,7 @@ def every(pipeline, translator, classifier):
         "text_embedder_kind": make_embedder(tokenizer),
         "text_classifier_kind": make_text_classifier(),
         "token_tagger_kind": make_tagger(),
+        "question_answerer_kind": make_question_answerer(),
         "word_sense_kind": make_sense(tokenizer),
     }
 

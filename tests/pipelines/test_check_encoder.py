@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from keras_lm.pipelines.check_encoder import check_encoder
+from keras_lm.pipelines.check_encoder import check_encoder, check_pairs
+from tests.text.samples import TOKENIZER as TOKENIZER_OF_PIECES
+from tests.text.samples import word_tokenizer
 
 pytestmark = pytest.mark.once
 ENCODER = SimpleNamespace(vocabulary_size=9, max_sequence_length=40)
@@ -22,3 +24,12 @@ def test_what_does_not_fit_is_refused():
     for length, least in [(1, 2), (41, 2), (3, 4)]:
         with pytest.raises(ValueError, match=f"`max_length` must be from {least} to"):
             check_encoder(ENCODER, TOKENIZER, length, least)
+
+
+def test_pairs_that_nothing_tells_apart_are_refused():
+    words = word_tokenizer()  # nothing stands between two texts
+
+    with pytest.raises(ValueError, match="must know two segments.*num_segments=1"):
+        check_pairs(SimpleNamespace(num_segments=1), words)
+    check_pairs(SimpleNamespace(num_segments=2), words)
+    check_pairs(SimpleNamespace(num_segments=0), TOKENIZER_OF_PIECES)

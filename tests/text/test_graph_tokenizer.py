@@ -21,15 +21,19 @@ from tests.text.samples import (
 )
 
 pytestmark = pytest.mark.once
-GRAPH_TOKENIZER = encode = decode = None
+GRAPH_TOKENIZER = encode = encode_with_offsets = decode = None
 
 
 def setup_module():
     """Made here and not when pytest reads the file: to seed ends a GraphTokenizer."""
-    global GRAPH_TOKENIZER, encode, decode
+    global GRAPH_TOKENIZER, encode, encode_with_offsets, decode
     GRAPH_TOKENIZER = GraphTokenizer(TOKENIZER)
     encode = tf.function(
         GRAPH_TOKENIZER.encode, input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    encode_with_offsets = tf.function(
+        GRAPH_TOKENIZER.encode_with_offsets,
+        input_signature=[tf.TensorSpec([None], tf.string)],
     )
     decode = tf.function(
         GRAPH_TOKENIZER.decode,
@@ -131,3 +135,27 @@ def test_a_saved_model_of_two_gives_the_same_in_a_fresh_process(tmp_path):
     assert rows == TOKENIZER.encode(texts)
     assert decoded == [text.decode("utf-8", "replace") for text in texts]
     assert others == other.encode(texts) != rows
+
+
+@settings(max_examples=200)
+@given(st.lists(TEXTS | BYTES, min_size=1, max_size=3))
+def test_offsets_are_those_of_python(texts):
+    found = offsets_of(texts)
+
+    for text, *row in zip(texts, *found, strict=True):
+        token_ids, offsets = TOKENIZER.encode_with_offsets(text)
+        assert row == [token_ids, *(offsets.T.tolist() or [[], []])]
+
+
+def test_hard_texts_and_none_have_offsets():
+    starts = [TOKENIZER.encode_with_offsets(text)[1][:, 0] for text in HARD_TEXTS]
+
+    assert offsets_of(HARD_TEXTS)[1] == [row.tolist() for row in starts]
+    assert offsets_of([]) == [[], [], []]
+    assert offsets_of([""]) == [[[]], [[]], [[]]]
+
+
+def offsets_of(texts):
+    found = encode_with_offsets(tf.constant(texts, tf.string))
+    assert all(one.dtype == tf.int32 for one in found)
+    return [one.to_list() for one in found]

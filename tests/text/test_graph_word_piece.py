@@ -18,7 +18,12 @@ TEXTS = [
     "naïve\n\tÉCOLE",
     "\u3000a\0b\xad",
 ]
-TEXTS += ["unaffable ##ing [x] İstanbul ﬁn 한국 -- #$", "x" * 101, "ß ſ Å"]
+TEXTS += [
+    "ΣΑΣ ΟΔΟΣ.",
+    "unaffable ##ing [x] İstanbul ﬁn 한국 -- #$",
+    f"a {'x' * 101}\xad  b",
+    "ß ſ Å",
+]
 # Everything but names of special tokens; and words are short.
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="[]"), max_size=20)
 
@@ -31,10 +36,25 @@ def tokenizer():
 
 
 @pytest.fixture(scope="module")
-def encode(tokenizer):
+def graph(tokenizer):
+    return GraphWordPiece(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def encode(graph):
     spec = [tf.TensorSpec([None], tf.string)]
-    encode = tf.function(GraphWordPiece(tokenizer).encode, input_signature=spec)
+    encode = tf.function(graph.encode, input_signature=spec)
     return lambda texts: encode(tf.constant(texts, tf.string)).to_list()
+
+
+@pytest.fixture(scope="module")
+def offsets_of(graph):
+    """A function that gives lists: token ids, starts and ends of each text."""
+    spec = [tf.TensorSpec([None], tf.string)]
+    encode = tf.function(graph.encode_with_offsets, input_signature=spec)
+    return lambda texts: [
+        one.to_list() for one in encode(tf.constant(texts, tf.string))
+    ]
 
 
 def test_texts_of_many_kinds(tokenizer, encode):
@@ -59,6 +79,29 @@ def test_a_thousand_lines_of_docstrings(tokenizer, encode):
 @examples(200)
 def test_any_text(tokenizer, encode, text):
     assert encode([text]) == [tokenizer.encode(text)]
+
+
+def in_python(tokenizer, text):
+    (found,) = tokenizer.encode_pairs_with_offsets([("", text)])
+    inside = found.sides == 1
+    offsets = found.offsets[inside]
+    return [found.token_ids[2:-1], offsets[:, 0].tolist(), offsets[:, 1].tolist()]
+
+
+def test_tokens_stand_where_they_do_in_python(tokenizer, offsets_of):
+    for text, *found in zip(TEXTS, *offsets_of(TEXTS), strict=True):
+        assert found == in_python(tokenizer, text), text
+    assert offsets_of([]) == [[], [], []]
+    assert offsets_of(["", b"\xff"]) == [[[], []]] * 3
+
+
+@given(ANY)
+@example("a\u2028b\x85c\ufeffd\u200be e\u0301\u0323 ÅA\u030a 한 ﬁ İ")
+@examples(200)
+def test_tokens_of_any_text_do(tokenizer, offsets_of, text):
+    ((ids,), (starts,), (ends,)) = offsets_of([text])
+
+    assert [ids, starts, ends] == in_python(tokenizer, text)
 
 
 def test_bytes_that_are_no_text(tokenizer, encode):

@@ -129,3 +129,16 @@ def test_without_tokenizers_it_says_what_to_install(tokenizer, monkeypatch):
 
     with pytest.raises(ImportError, match="need the extra `pretrained`"):
         HuggingFaceTokenizer(tokenizer.definition)
+
+
+def test_pairs_know_where_their_tokens_stand(tokenizer):
+    pairs = [("é a", "中 Unaffable"), ("", b"\xff")]
+    first, second = tokenizer.encode_pairs_with_offsets(pairs)
+
+    rows, segments = tokenizer.encode_pairs(pairs)
+    assert [first.token_ids, second.token_ids] == rows
+    assert [first.segment_ids, second.segment_ids] == segments
+    assert first.sides.tolist() == [-1, 0, 0, -1, 1, 1, 1, 1, -1]
+    known = [[0, 1], [2, 3], [0, 0], [0, 1], [2, 5], [5, 8], [8, 11]]
+    assert first.offsets.tolist()[1:-1] == known
+    assert second.sides.tolist() == [-1] * 3  # BERT throws U+FFFD away

@@ -162,3 +162,15 @@ def test_a_model_that_loses_text_is_refused(settings):
 def test_a_model_without_padding_is_refused():
     with pytest.raises(ValueError, match="must have a padding and an end token"):
         SentencePieceTokenizer(lossy_model())
+
+
+def test_each_token_stands_where_its_characters_do():
+    token_ids, offsets = TOKENIZER.encode_with_offsets("width ▁é🙂\n")
+
+    assert token_ids == TOKENIZER.encode("width ▁é🙂\n")
+    pieces = [TOKENIZER.vocabulary_bytes[token_id] for token_id in token_ids]
+    assert pieces[:4] == [b"width", b" ", b"\x1b", b"1"]  # U+2581 is ESC 1 there
+    assert offsets[:4].tolist() == [[0, 5], [5, 5], [6, 7], [6, 7]]
+    assert offsets[4:].tolist() == [[7, 8]] * 2 + [[8, 9]] * 4 + [[9, 9]]
+    assert TOKENIZER.encode_with_offsets(b"a\xff\xff")[1][-1].tolist() == [2, 3]
+    assert TOKENIZER.encode_with_offsets("")[1].shape == (0, 2)

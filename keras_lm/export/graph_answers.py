@@ -1,0 +1,130 @@
+"""Questions and contexts to answers, inside a TensorFlow graph.
+
+TensorFlow is imported where it is used: `question_answerer_kind` is also read in the
+process that trained.
+"""
+
+from keras_lm.export.graph_texts import around_texts, arrays_of_sides, laid_out
+
+_LOW = -1e9  # of a span that cannot be
+
+
+def graph_windows(tokenizer, pipeline, question, context):
+    """A question and the whole of its context as what a model reads at once.
+
+    Shapes: `B` questions, `T` tokens of the longest row.
+
+    Args:
+        tokenizer: of `graph_tokenizer`.
+        pipeline: `pipelines.QuestionAnswerer`.
+        question: string `(B,)`.
+        context: string `(B,)`.
+
+    Returns:
+        `(arrays, starts, ends)`: the dictionary that the pipeline's model takes, and
+        int32 `(B, T)`, the first character of each token in its context and the one
+        behind its last; 0 for all other tokens.
+    """
+    import tensorflow as tf
+
+    question, context = _checked(question, context)
+    sides = [tokenizer.encode_with_offsets(text) for text in (question, context)]
+    texts = {"question": question, "context": context}
+    faults = [
+        _refuse_empty(name, texts[name], side)
+        for name, side in zip(texts, sides, strict=True)
+    ]
+    (asked, _, _), (read, starts, ends) = sides
+    with tf.control_dependencies(faults):
+        asked = tf.identity(asked)
+    arrays = arrays_of_sides(tokenizer, pipeline, [asked, read])
+    width = tf.shape(arrays["token_ids"])[1]
+    around = [0] * len(around_texts(tokenizer, pipeline)[0]), 0
+    starts, ends = (
+        laid_out([tf.zeros_like(asked), places], *around).to_tensor(
+            0, shape=tf.stack([-1, width])
+        )
+        for places in (starts, ends)
+    )
+    return {**arrays, "context_mask": ends > starts}, starts, ends
+
+
+def graph_answers(pipeline, logits, context, context_mask, starts, ends):
+    """The answers that `QuestionAnswerer` gives where there is one window.
+
+    Shapes: `B` questions, `T` tokens of the longest row.
+
+    Args:
+        pipeline: `pipelines.QuestionAnswerer`.
+        logits: float `(B, T, 2)`.
+        context: string `(B,)`.
+        context_mask: bool `(B, T)`.
+        starts: of `graph_windows`.
+        ends: the same.
+
+    Returns:
+        dictionary: `answer`, string `(B,)`, empty where there is none; `start` and
+        `end`, int32 `(B,)`, the first character and the one behind the last, -1 where
+        there is none; `score`, float32 `(B,)`, how likely this is.
+    """
+    import tensorflow as tf
+
+    count = pipeline.max_answer_length
+    odds, width = _odds(logits, context_mask, count), tf.shape(logits)[1]
+    odds = tf.reshape(odds, tf.stack([-1, width * count]))
+    best, place = tf.reduce_max(odds, axis=1), tf.argmax(odds, 1, tf.int32)
+    total = tf.reduce_logsumexp(odds, axis=1)
+    is_none = tf.zeros_like(context_mask[:, 0])
+    if pipeline.no_answer:
+        total = tf.math.softplus(total)  # log(1 + exp(total))
+        is_none = ~(best > pipeline.threshold)
+    score = tf.exp(tf.where(is_none, 0.0, best) - total)
+    first, more = place // count, place % count
+    start = tf.gather(starts, first, batch_dims=1)
+    end = tf.gather(ends, first + more, batch_dims=1)
+    length = tf.where(is_none, 0, end - start)
+    context = tf.strings.unicode_transcode(context, "UTF-8", "UTF-8", errors="replace")
+    return {
+        "answer": tf.strings.substr(
+            context, tf.where(is_none, 0, start), length, unit="UTF8_CHAR"
+        ),
+        "start": tf.where(is_none, -1, start),
+        "end": tf.where(is_none, -1, end),
+        "score": score,
+    }
+
+
+def _odds(logits, context_mask, count):
+    """Float `(B, T, K)`: of each span how much likelier it is than none, in logits."""
+    import tensorflow as tf
+
+    shape = tf.shape(context_mask)
+    places = tf.range(shape[1])[:, tf.newaxis] + tf.range(count)  # (T, K)
+    behind = tf.pad(logits[..., 1], [[0, 0], [0, count - 1]])
+    may_end = tf.pad(context_mask, [[0, 0], [0, count - 1]])
+    last = tf.gather(behind, places, axis=1)  # (B, T, K)
+    may_be = tf.gather(may_end, places, axis=1) & context_mask[..., tf.newaxis]
+    none = tf.reduce_sum(logits[:, 0], axis=-1)[:, tf.newaxis, tf.newaxis]
+    return tf.where(may_be, logits[..., :1] + last - none, _LOW)
+
+
+def _checked(question, context):
+    """Both, if there are as many."""
+    import tensorflow as tf
+
+    counts = tf.size(question), tf.size(context)
+    message = "There must be a `context` for each `question`. Received: both"
+    same = tf.debugging.Assert(tf.equal(*counts), [message, *counts])
+    with tf.control_dependencies([same]):
+        return tf.identity(question), tf.identity(context)
+
+
+def _refuse_empty(name, texts, side):
+    """An assertion that each has a token that is more than white space."""
+    import tensorflow as tf
+
+    _, starts, ends = side
+    has_some = tf.reduce_any(ends > starts, axis=1)
+    message = f"A {name} must hold some text. Received: texts"
+    fault = tf.boolean_mask(texts, ~has_some)
+    return tf.debugging.Assert(tf.reduce_all(has_some), [message, fault])

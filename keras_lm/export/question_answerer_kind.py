@@ -1,0 +1,208 @@
+"""How a `QuestionAnswerer` is exported: what it answers, how it is served."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from keras_lm.export.export_error import ExportError
+from keras_lm.export.graph_answers import graph_answers, graph_windows
+from keras_lm.export.graph_texts import describe_tokenizer, graph_tokenizer
+from keras_lm.export.reference import PROBES
+from keras_lm.pipelines.predict_texts import predict_tokens
+from keras_lm.text.context_windows import context_windows, window_arrays
+
+CHECKER = Path(__file__).with_name("check_question_answerer.py")
+# Of a probability; a processor's rounding stays a hundred times below.
+TOLERANCE = 1e-4
+_NUM_PROBES, _NUM_CHOICES = 8, 20
+
+
+def reference(pipeline, work: Path) -> dict:
+    """Questions and contexts, their arrays, and what the model says of them.
+
+    Args:
+        pipeline: `QuestionAnswerer`.
+        work: folder for files; not used.
+
+    Returns:
+        dict: `questions` and `contexts` (bytes that are no UTF-8 stand as lone
+        surrogates), `inputs` (by name, a list of `P` rows), `logits` (`P` lists of two
+        numbers for each token) and `choices` (for each question the best answers, no
+        answer among them if there may be none: lists of text, start, end, score, and a
+        weight, by which the pipeline chooses).
+
+    Raises:
+        ValueError: no pair fits the model, or the logits are not finite.
+    """
+    pairs = list(itertools.islice(_pairs_that_fit(pipeline), _NUM_PROBES))
+    if not pairs:
+        raise ValueError(
+            "Questions and contexts of a few tokens must fit the pipeline to be "
+            f"exported. Received: max_length={pipeline.max_length}"
+        )
+    questions, contexts = ([_bytes(pair[side]) for pair in pairs] for side in (0, 1))
+    windowed = context_windows(pipeline.tokenizer, questions, contexts)
+    arrays = window_arrays(pipeline.tokenizer, windowed)
+    most = pipeline.model.encoder.max_sequence_length
+    logits = predict_tokens(pipeline.model, arrays, 2, most)
+    if not all(np.isfinite(row).all() for row in logits):
+        raise ValueError(
+            "The model's logits must be finite to be exported. Received: "
+            f"{sum(np.count_nonzero(~np.isfinite(row)) for row in logits)} that are not"
+        )
+    real = arrays.pop("padding_mask")
+    return {
+        "questions": [question for question, _ in pairs],
+        "contexts": [context for _, context in pairs],
+        "inputs": {
+            name: [row[there].tolist() for row, there in zip(array, real, strict=True)]
+            for name, array in arrays.items()
+            if name != "segment_ids" or _uses_segments(pipeline)
+        },
+        "logits": [row.tolist() for row in logits],
+        "choices": _choices(pipeline, questions, contexts),
+    }
+
+
+def refuse(checked: dict, expected: dict) -> float:
+    """Compares what the SavedModel answered with what the model does.
+
+    Args:
+        checked: what `check_question_answerer.py` says of it.
+        expected: what `reference` says of the model.
+
+    Returns:
+        float, the share of equal answers. (Where two are as likely, either may come.)
+
+    Raises:
+        ExportError: it does not agree.
+    """
+    if not checked["agrees"]:
+        raise ExportError(
+            "The SavedModel must give the answer that the model does. "
+            f"Received: {checked['answers']}"
+        )
+    difference = checked["largest_difference"]
+    if not checked["finite"] or not difference <= TOLERANCE:
+        raise ExportError(
+            f"The SavedModel's scores must be within {TOLERANCE} of the model's. "
+            f"Received: a difference of {difference}, the largest in "
+            f"{checked['furthest']!r}"
+        )
+    return checked["greedy_agreement"]
+
+
+def saved_model_signatures(pipeline):
+    """The graph from questions and contexts to answers: see `export_saved_model`.
+
+    Args:
+        pipeline: `QuestionAnswerer`.
+
+    Returns:
+        `(signatures, kept)`: dict of a concrete function, and the tokenizer's graph.
+
+    Raises:
+        ExportError: the tokenizer cannot be in a graph.
+    """
+    import tensorflow as tf
+
+    tokenizer = graph_tokenizer(pipeline.tokenizer)
+
+    def serve(question, context):
+        arrays, starts, ends = graph_windows(tokenizer, pipeline, question, context)
+        logits = pipeline.model(arrays, training=False)
+        mask = arrays["context_mask"]
+        return graph_answers(pipeline, logits, context, mask, starts, ends)
+
+    specs = {
+        name: tf.TensorSpec([None], tf.string, name=name)
+        for name in ("question", "context")
+    }
+    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    return {"serving_default": function}, tokenizer
+
+
+def litert_signatures(pipeline) -> dict:
+    """The graph from token ids to logits: see `export_litert`.
+
+    Args:
+        pipeline: `QuestionAnswerer`.
+
+    Returns:
+        dict of a concrete function.
+    """
+    import tensorflow as tf
+
+    def extract(**arrays):
+        return {"logits": pipeline.model(arrays, training=False)}
+
+    kinds = {"token_ids": tf.int32, "padding_mask": tf.bool, "context_mask": tf.bool}
+    if _uses_segments(pipeline):
+        kinds["segment_ids"] = tf.int32
+    specs = {
+        name: tf.TensorSpec([1, None], kind, name=name) for name, kind in kinds.items()
+    }
+    function = tf.function(extract, autograph=False).get_concrete_function(**specs)
+    return {"extract": function}
+
+
+def litert_description(pipeline) -> dict:
+    """Names, sizes and the tokenizer's rules, for `<stem>.json`.
+
+    Args:
+        pipeline: `QuestionAnswerer`.
+
+    Returns:
+        dict of plain Python.
+    """
+    return {
+        "signatures": ["extract"],
+        "segment_ids": _uses_segments(pipeline),  # 1 for the context and its end
+        "max_length": pipeline.max_length,  # tokens of a row, special ones included
+        "stride": pipeline.stride,
+        "max_answer_length": pipeline.max_answer_length,
+        "no_answer": pipeline.no_answer,
+        "threshold": pipeline.threshold,
+        "logits": {"shape": [1, "tokens", 2], "dtype": "float32"},
+        "tokenizer": describe_tokenizer(pipeline.tokenizer),
+    }
+
+
+def _pairs_that_fit(pipeline):
+    """Questions and contexts that are read at once, short and long ones mixed."""
+    for shift in range(1, len(PROBES)):
+        for question, context in zip(PROBES, PROBES[shift:] + PROBES[:shift]):
+            try:
+                (windowed,) = context_windows(
+                    pipeline.tokenizer,
+                    [_bytes(question)],
+                    [_bytes(context)],
+                    pipeline.max_length,
+                )
+            except ValueError:  # empty, or a question that leaves no room
+                continue
+            if len(windowed.windows) == 1:
+                yield question, context
+
+
+def _choices(pipeline, questions, contexts):
+    best = pipeline.n_best(questions, contexts, _NUM_CHOICES)
+    choices = [
+        [[*answer, float(np.log(answer.score + 1e-30))] for answer in answers]
+        for answers in best
+    ]
+    if pipeline.no_answer:
+        nothing = pipeline.no_answer_scores(questions, contexts).astype("float64")
+        for row, none in zip(choices, nothing, strict=True):
+            weight = float(np.log(none + 1e-30)) + pipeline.threshold
+            row.append(["", -1, -1, float(none), weight])
+    return choices
+
+
+def _bytes(text):
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _uses_segments(pipeline):
+    return pipeline.model.encoder.num_segments > 1

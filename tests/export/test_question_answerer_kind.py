@@ -1,0 +1,194 @@
+"""Question answerers: both exports give the answers that the pipeline gives."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lm import models, pipelines, text
+from keras_lm.export import ExportError, export_litert, export_saved_model
+from keras_lm.export.litert_ops import strange_ops
+from keras_lm.export.question_answerer_kind import (
+    litert_signatures,
+    reference,
+    refuse,
+)
+from keras_lm.text.context_windows import context_windows, window_arrays
+from tests.checks import assert_close
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.test_text_embedder_kind import pretrained_tokenizer
+from tests.fakes import random_weights
+
+pytestmark = pytest.mark.slow_elsewhere
+QUESTIONS = [prompt or "nothing?" for prompt in PROMPTS]
+CONTEXTS = [*QUESTIONS[1:], " Returns the sum. \u3000🙂 "]
+
+
+def make_question_answerer(tokenizer=None, num_segments=2, **options):
+    keras.utils.set_random_seed(7)
+    if tokenizer is None:
+        tokenizer = text.train_tokenizer(TEXTS * 5, 310)
+    encoder = models.TransformerEncoder(
+        tokenizer.vocabulary_size, 1, 2, 12, 10, 71, num_segments=num_segments
+    )
+    model = models.SpanExtractor(encoder)
+    random_weights(model, seed=3)
+    return pipelines.QuestionAnswerer(model, tokenizer, **options)
+
+
+@pytest.fixture(scope="module")
+def answerer():
+    options = {"max_length": 67, "max_answer_length": 3, "threshold": 1.0}
+    return make_question_answerer(**options)
+
+
+@pytest.fixture(scope="module")
+def saved_model(answerer, tmp_path_factory):
+    return export_saved_model(answerer, tmp_path_factory.mktemp("answers") / "a")
+
+
+@pytest.fixture(scope="module")
+def signatures(saved_model):
+    yield from loaded_signatures(saved_model.path)
+
+
+@pytest.fixture(scope="module")
+def litert(answerer, tmp_path_factory):
+    return export_litert(answerer, tmp_path_factory.mktemp("litert") / "a.tflite")
+
+
+def serve(signatures, questions, contexts):
+    """`(text, start, end)` of each, and the scores."""
+    import tensorflow as tf
+
+    given = {"question": questions, "context": contexts}
+    given = {name: tf.constant(side, tf.string) for name, side in given.items()}
+    answer = {
+        name: one.numpy()
+        for name, one in signatures["serving_default"](**given).items()
+    }
+    texts = [one.decode("utf-8") for one in answer["answer"]]
+    spans = zip(texts, answer["start"].tolist(), answer["end"].tolist(), strict=True)
+    return list(spans), answer["score"]
+
+
+def expected_of(answerer, questions, contexts):
+    answers = answerer(questions, contexts)
+    nothing = answerer.no_answer_scores(questions, contexts)
+    spans = [one[:3] if one else ("", -1, -1) for one in answers]
+    scores = [
+        one.score if one else none for one, none in zip(answers, nothing, strict=True)
+    ]
+    return spans, np.array(scores)
+
+
+def test_they_agree_with_the_model_on_this_backend(saved_model, litert):
+    for report in (saved_model, litert):
+        assert report.agrees
+        assert report.largest_difference < 1e-4
+
+
+def test_the_saved_model_says_what_the_pipeline_says(signatures, answerer):
+    spans, scores = serve(signatures, QUESTIONS, CONTEXTS)
+
+    expected, shares = expected_of(answerer, QUESTIONS, CONTEXTS)
+    assert spans == expected
+    assert_close(scores, shares, 1e-4)
+    assert 0 < spans.count(("", -1, -1)) < len(spans)  # some have none
+    assert serve(signatures, [], [])[1].shape == (0,)
+
+
+def test_names_and_tokenizer_lie_beside(litert):
+    about = json.loads(litert.path.with_suffix(".json").read_text("utf-8"))
+
+    assert strange_ops(litert.path.read_bytes()) == set()
+    assert litert.path.with_suffix(".tokenizer.model").exists()
+    assert about["signatures"] == ["extract"]
+    assert about["logits"] == {"shape": [1, "tokens", 2], "dtype": "float32"}
+    assert (about["segment_ids"], about["max_length"], about["stride"]) == (
+        True,
+        67,
+        None,
+    )
+    assert (about["max_answer_length"], about["threshold"]) == (3, 1.0)
+    assert about["tokenizer"]["kind"] == "sentencepiece"
+
+
+def test_litert_alone_gives_the_logits_of_a_long_context_window_by_window(
+    litert, answerer
+):
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(str(litert.path)).get_signature_runner("extract")
+    tokenizer = answerer.tokenizer
+    windowed = context_windows(tokenizer, ["who"], ["中文 🙂 " * 9], 67, 20)
+    arrays = window_arrays(tokenizer, windowed)
+    assert len(arrays["token_ids"]) > 1
+
+    for row in range(len(arrays["token_ids"])):
+        given = {name: array[row : row + 1] for name, array in arrays.items()}
+        found = runner(**given)["logits"]
+        expected = np.asarray(answerer.model.predict_on_batch(given))
+        assert_close(found, expected, 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_other_way_round(tmp_path):
+    answerer = make_question_answerer(
+        pretrained_tokenizer(), num_segments=1, no_answer=False
+    )
+    saved_model = export_saved_model(answerer, tmp_path / "a")
+    litert = export_litert(answerer, tmp_path / "a.tflite", "dynamic_int8")
+
+    assert saved_model.agrees
+    for signatures in loaded_signatures(saved_model.path):
+        spans, scores = serve(signatures, QUESTIONS, CONTEXTS)
+        expected, shares = expected_of(answerer, QUESTIONS, CONTEXTS)
+        assert spans == expected
+        assert_close(scores, shares, 1e-4)
+    assert (tmp_path / "a.tokenizer.json").exists()
+    assert litert.largest_difference > 0
+
+
+def test_a_file_of_one_segment_takes_none():
+    answerer = make_question_answerer(num_segments=0)
+    names = {"token_ids", "padding_mask", "context_mask"}
+    if keras.backend.backend() == "tensorflow":
+        arguments = litert_signatures(answerer)["extract"].structured_input_signature
+        assert set(arguments[1]) == names
+    assert set(reference(answerer, None)["inputs"]) == names - {"padding_mask"}
+
+
+# ----------------------------------------------------------------------- errors
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path):
+    answerer = make_question_answerer(max_length=5)
+    with pytest.raises(ValueError, match="of a few tokens must fit the pipeline"):
+        reference(answerer, tmp_path)
+    answerer = make_question_answerer()
+    answerer.model.head.bias.assign([np.nan] * 2)
+    with pytest.raises(ValueError, match="logits must be finite to be exported. Recei"):
+        reference(answerer, tmp_path)
+
+
+CHECKED = {"largest_difference": 1e-7, "greedy_agreement": 0.5, "finite": True}
+CHECKED |= {"furthest": "中", "agrees": True, "answers": [["坏", 0, 1, 0.5]]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"largest_difference": 2e-4}, "scores must be within 0.0001.*'中'"),
+        ({"largest_difference": math.nan}, "scores must be within 0.0001"),
+        ({"finite": False}, "scores must be within 0.0001"),
+        ({"agrees": False}, "must give the answer that the model does.*'坏'"),
+    ],
+)
+def test_a_saved_model_that_disagrees_is_refused(changes, message):
+    assert refuse(CHECKED, {}) == 0.5
+    with pytest.raises(ExportError, match=message):
+        refuse({**CHECKED, **changes}, {})

@@ -27,8 +27,8 @@ class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
     and feed-forward networks, a last normalisation. The decoder: the same with causal
     self-attention, and attention to the encoder's output in each block; logits.
 
-    In a decode the source's keys and values are projected once. `step_with_attention`
-    gives the mean of the last block's heads; only its weights are then built whole.
+    A decode projects the source's keys and values once. `step_with_attention` gives the
+    mean of the last block's heads; only its weights are then built whole.
 
     Shapes: `B` batch, `S` source steps, `T` target steps, `V` vocabulary.
 
@@ -36,11 +36,11 @@ class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
         vocabulary_size: int, `V`. Number of different target tokens.
         num_layers: int, at least 1. Number of blocks, of encoder and decoder each.
         num_heads: int, at least 1, divides `hidden_dim`.
-        hidden_dim: int. Width of the model's state.
-        intermediate_dim: int. Width inside the feed-forward networks; four times
-            `hidden_dim` is usual.
-        max_sequence_length: int. The longest target, start token included. Where
-            positions are learned, also the longest source.
+        hidden_dim: int. Width of the state.
+        intermediate_dim: int. Width inside the feed-forward networks; often four times
+            `hidden_dim`.
+        max_sequence_length: int. The longest target, start token included; with learned
+            positions also the longest source.
         dropout: float, 0 to 1. Fraction dropped after the embeddings, in the attention
             weights and after each sub-layer, in training.
         attention: of the self-attentions of both sides: a short name ("multi_head"), an
@@ -55,8 +55,7 @@ class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
         activation: name or callable. Of the feed-forward networks.
         gated: bool. Whether the feed-forward networks are gated.
         normalize_first: bool. Normalisation before or after each sub-layer.
-        share_embeddings: bool. Whether source and target have one vocabulary and its
-            embeddings.
+        share_embeddings: bool. Whether both sides have one vocabulary and embeddings.
         source_vocabulary_size: int. Number of different source tokens; `V` when `None`.
             Needs `share_embeddings=False` if it is another.
         tie_embeddings: bool. Whether logits use the target's token embeddings or a

@@ -81,3 +81,19 @@ __all__ = [
     "teacher_forcing",
     "train_tokenizer",
 ]
+
+
+def __getattr__(name: str):
+    if name == "GraphTokenizer":  # a tf.Module: its file imports TensorFlow
+        from keras_lm.text.graph_tokenizer import GraphTokenizer
+
+        return GraphTokenizer
+    if name == "GraphWordPiece":
+        from keras_lm.text.graph_word_piece import GraphWordPiece
+
+        return GraphWordPiece
+    raise AttributeError(f"module 'keras_lm.text' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Tests of `keras_lm/cli/`: a package, so that two rooms may have a file of one name."""

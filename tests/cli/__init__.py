@@ -1,1 +1,1 @@
-"""Tests of `keras_lm/cli/`: a package, so that two rooms may have a file of one name."""
+"""Tests of `keras_lm/cli/`: two rooms may have files of one name."""

@@ -1,1 +1,1 @@
-"""Tests of `keras_lm/generation/`: a package, so that two rooms may have a file of one name."""
+"""Tests of `keras_lm/generation/`: two rooms may have files of one name."""

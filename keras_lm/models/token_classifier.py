@@ -3,14 +3,12 @@
 import keras
 from keras import ops
 
-from keras_lm.layers.arguments import check_dropout, check_sizes
-from keras_lm.layers.dropout import Dropout
-
-_INPUTS = ("token_ids", "padding_mask", "marks")
+from keras_lm.layers.arguments import check_sizes
+from keras_lm.models.encoder_head import EncoderHead
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
-class TokenClassifier(keras.Model):
+class TokenClassifier(EncoderHead):
     """Logits of labels for each token of a text, which may have some tokens marked.
 
     With the encoder's vectors `hidden_1 .. hidden_T`:
@@ -65,61 +63,22 @@ class TokenClassifier(keras.Model):
         in that the predicate is marked where it stands, not repeated behind the text).
     """
 
-    def __init__(self, encoder, num_labels, dropout=0.1, seed=None, **kwargs):
-        if not (isinstance(encoder, keras.Model) and hasattr(encoder, "num_segments")):
-            raise TypeError(
-                "`encoder` must be a model with `num_segments`, as "
-                f"`models.TransformerEncoder`. Received: encoder={encoder!r:.80}"
-            )
-        check_sizes(num_labels=num_labels)
-        check_dropout(dropout)
-        super().__init__(**kwargs)
-        self.encoder = encoder
-        self.num_labels = num_labels
-        self.dropout = dropout
-        self.seed = seed
-        self.dropout_layer = Dropout(
-            dropout, seed=seed, dtype=self.dtype_policy, name="dropout"
-        )
-        self.head = keras.layers.Dense(num_labels, dtype="float32", name="head")
-        self.build({"token_ids": (None, None)})
+    INPUTS = ("token_ids", "padding_mask", "marks")
 
-    def build(self, inputs_shape):
-        if self.built:
-            return
-        if not self.encoder.built:
-            self.encoder.build(inputs_shape["token_ids"])
-        self.head.build((None, None, self.encoder.hidden_dim))
-        self.built = True
+    def __init__(self, encoder, num_labels, dropout=0.1, seed=None, **kwargs):
+        check_sizes(num_labels=num_labels)
+        super().__init__(encoder, num_labels, dropout, seed, **kwargs)
+        self.num_labels = num_labels
 
     def call(self, inputs, training=None):
-        _check_inputs(inputs)
-        more = {}
-        if inputs.get("marks") is not None:
-            more["segment_ids"] = self._segments(inputs["marks"])
-        hidden = self.encoder(
-            inputs["token_ids"],
-            padding_mask=inputs.get("padding_mask"),
-            training=training,
-            **more,
-        )  # (B, T, D)
+        marks = inputs.get("marks") if isinstance(inputs, dict) else None
+        if marks is not None:
+            marks = self._segments(marks)
+        hidden = self.hidden(inputs, marks, training)  # (B, T, D)
         return self.head(self.dropout_layer(hidden, training=training))  # (B, T, L)
 
     def get_config(self):
-        encoder = keras.saving.serialize_keras_object(self.encoder)
-        encoder.pop("compile_config", None)  # how it was trained before is no setting
-        return {
-            **super().get_config(),
-            "encoder": encoder,
-            "num_labels": self.num_labels,
-            "dropout": self.dropout,
-            "seed": self.seed,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        encoder = keras.saving.deserialize_keras_object(config["encoder"])
-        return cls(**{**config, "encoder": encoder})
+        return {**super().get_config(), "num_labels": self.num_labels}
 
     def _segments(self, marks):
         if self.encoder.num_segments < 2:
@@ -128,16 +87,3 @@ class TokenClassifier(keras.Model):
                 f"and num_segments={self.encoder.num_segments}"
             )
         return ops.cast(marks, "int32")
-
-
-def _check_inputs(inputs):
-    if not isinstance(inputs, dict) or "token_ids" not in inputs:
-        raise ValueError(
-            '`inputs` must be a dictionary with "token_ids". Received: '
-            + (str(sorted(inputs)) if isinstance(inputs, dict) else f"{inputs!r:.80}")
-        )
-    unknown = sorted(set(inputs) - set(_INPUTS))
-    if unknown:
-        raise ValueError(
-            f"`inputs` must have keys among {list(_INPUTS)}. Received: {unknown}"
-        )

@@ -126,7 +126,7 @@ def test_dropout_is_for_training_only_and_settings_come_back():
 
 @pytest.mark.once
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(TypeError, match="`encoder` must be a model with `num_segmen"):
+    with pytest.raises(TypeError, match="`encoder` must be a model with `hidden_dim`"):
         TokenClassifier(keras.Sequential(), 2)
     with pytest.raises(ValueError, match="`num_labels` must be at least 1"):
         make_model(0)

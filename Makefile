@@ -96,7 +96,7 @@ format: .venv/.ready ## put the code in ruff's format
 bench: .venv/.ready ## side by side with the peers, every backend (hours)
 	@$(PYTHON) -m benchmarks
 
-bench-quick: .venv/.ready ## a first look: one process and thread, $(BACKEND) alone
+bench-quick: .venv/.ready ## a first look: one process, one thread, one backend
 	@$(PYTHON) -m benchmarks --quick --backends $(BACKEND)
 
 tutorials: .venv/.ready ## run every tutorial in full and check its claims

@@ -26,6 +26,7 @@ def answer(model):
     return ops.convert_to_numpy(logits)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("name", HEADS)
 def test_a_quantised_head_is_read_back(tmp_path, name):
     model = HEADS[name](encoder())

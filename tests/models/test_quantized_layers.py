@@ -11,6 +11,7 @@ from tests.checks import assert_close
 from tests.training.small_classifier import INPUTS, make_classifier, values
 
 
+@pytest.mark.slow_elsewhere
 def test_a_quantised_classifier_is_saved_and_read(tmp_path):
     model = make_classifier(pooling="first")
     plain = model(INPUTS)

@@ -26,6 +26,7 @@ def logits_of(model):
     return outputs_of(compiled(model)(INPUTS))[0]
 
 
+@pytest.mark.slow_elsewhere
 def test_adapters_learn_wherever_they_are_and_all_else_rests():
     model = make_classifier(attention=KINDS, num_layers=5, pooling="first")
     plain = logits_of(model)

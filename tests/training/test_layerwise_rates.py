@@ -44,6 +44,7 @@ def test_each_layer_takes_its_share_of_the_step():
             assert np.abs(step).max() > 1e-4
 
 
+@pytest.mark.slow_elsewhere
 def test_without_decay_it_is_the_optimizer_it_wraps():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.05, 1, 0.5)
     options = {"learning_rate": schedule, "global_clipnorm": 0.1, "momentum": 0.9}
@@ -72,6 +73,7 @@ def test_a_closed_group_stays_exactly_as_it_is():
     assert all(np.abs(keras.ops.convert_to_numpy(v)).max() > 0 for v in momentum)
 
 
+@pytest.mark.slow_elsewhere
 def test_in_mixed_precision_it_stands_under_the_loss_scale():
     model = make_classifier(dtype="mixed_float16")
     inner = keras.optimizers.Adam(0.01, loss_scale_factor=4.0)

@@ -20,6 +20,7 @@ def adapted(**changes):
     return model
 
 
+@pytest.mark.slow_elsewhere
 def test_it_answers_the_same_after_predictions_were_compiled(tmp_path):
     model = adapted()
     names = set(values(make_classifier()))

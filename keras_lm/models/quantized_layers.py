@@ -1,5 +1,7 @@
 """Which layers of a model are quantised, so that a file of it is read back."""
 
+from keras_lm.models.quick_deletion import quick_deletion
+
 
 def quantized_layers(model):
     """What the configuration of a quantised model says besides its arguments.
@@ -34,8 +36,9 @@ def made_from(model_class, config):
     config = dict(config)
     modes = config.pop("quantized_layers", {})
     model = model_class(**config)
-    for layer in model._flatten_layers(include_self=False):
-        mode = modes.get(layer.path)
-        if mode is not None and layer.quantization_mode is None:
-            layer.quantize(mode)
+    with quick_deletion():
+        for layer in model._flatten_layers(include_self=False):
+            mode = modes.get(layer.path)
+            if mode is not None and layer.quantization_mode is None:
+                layer.quantize(mode)
     return model

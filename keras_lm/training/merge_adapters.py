@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_lm.models.quick_deletion import quick_deletion
 from keras_lm.training.adapters import (
     adapted_layers,
     base_of,
@@ -47,13 +48,18 @@ def merge_adapters(model: keras.Model) -> None:
             f"{model.name}, which has none"
         )
     merged = [merged_kernel(layer) for layer in layers.values()]
-    for layer, kernel in zip(layers.values(), merged, strict=True):
-        base_of(layer).assign(kernel)
-        for name in names_of(layer):
-            matrix = getattr(layer, name)
-            # A graph of another model that was compiled with it then adds nothing.
-            matrix.assign(ops.zeros(matrix.shape))
-            delattr(layer, name)
-        layer.lora_enabled = False
-        layer.lora_rank = layer.lora_alpha = None
+    with quick_deletion():
+        for layer, kernel in zip(layers.values(), merged, strict=True):
+            base_of(layer).assign(kernel)
+            _remove_adapter(layer)
     forget_compiled(model)
+
+
+def _remove_adapter(layer):
+    for name in names_of(layer):
+        matrix = getattr(layer, name)
+        # A graph of another model that was compiled with it then adds nothing.
+        matrix.assign(ops.zeros(matrix.shape))
+        delattr(layer, name)
+    layer.lora_enabled = False
+    layer.lora_rank = layer.lora_alpha = None

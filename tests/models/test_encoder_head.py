@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_lm import models
 from keras_lm.models.encoder_head import EncoderHead, check_inputs
+from keras_lm.models.quick_deletion import quick_deletion
 
 TOKENS = np.array([[3, 4, 5, 6], [7, 8, 0, 0]], "int32")
 MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], bool)
@@ -31,7 +32,8 @@ def answer(model):
 def test_a_quantised_head_is_read_back(tmp_path, name):
     model = HEADS[name](encoder())
     assert isinstance(model, EncoderHead)
-    model.quantize("int8")
+    with quick_deletion():
+        model.quantize("int8")
     expected = answer(model)
 
     model.save(tmp_path / "model.keras")

@@ -7,6 +7,7 @@ import pytest
 
 from keras_lm.models import LSTMEncoder, SequenceClassifier
 from keras_lm.models.quantized_layers import made_from, quantized_layers
+from keras_lm.models.quick_deletion import quick_deletion
 from tests.checks import assert_close
 from tests.training.small_classifier import INPUTS, make_classifier, values
 
@@ -15,7 +16,8 @@ from tests.training.small_classifier import INPUTS, make_classifier, values
 def test_a_quantised_classifier_is_saved_and_read(tmp_path):
     model = make_classifier(pooling="first")
     plain = model(INPUTS)
-    model.quantize("int8")
+    with quick_deletion():
+        model.quantize("int8")
     answers = model.predict(INPUTS, verbose=0)
     model.save(tmp_path / "model.keras")
 
@@ -36,7 +38,8 @@ def test_what_is_not_quantised_says_nothing():
     model = make_classifier()
     assert quantized_layers(model) == {}
     assert "quantized_layers" not in model.get_config()
-    model.quantize("int8", filters="head|query")
+    with quick_deletion():
+        model.quantize("int8", filters="head|query")
     modes = quantized_layers(model)["quantized_layers"]
     paths = {path.partition("/")[2]: mode for path, mode in modes.items()}
     assert paths == {
@@ -57,7 +60,8 @@ def test_what_is_not_quantised_says_nothing():
 @pytest.mark.once
 def test_of_an_lstm_the_embeddings_are_quantised():
     model = LSTMEncoder(11, 4, 6)
-    model.quantize("int8")
+    with quick_deletion():
+        model.quantize("int8")
     copy = LSTMEncoder.from_config(model.get_config())
     copy.set_weights(model.get_weights())
 

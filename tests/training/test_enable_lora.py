@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_lm.models import LSTMEncoder, TransformerDecoder
+from keras_lm.models.quick_deletion import quick_deletion
 from keras_lm.training import enable_lora, merge_adapters, unfreeze
 from keras_lm.training.adapters import adapted_layers
 from tests.checks import assert_close, compiled, decode, outputs_of
@@ -163,7 +164,8 @@ def test_twice_is_refused_and_nothing_changes():
 @pytest.mark.once
 def test_quantised_weights_are_refused():
     model = make_classifier()
-    model.quantize("int8")
+    with quick_deletion():
+        model.quantize("int8")
     with pytest.raises(
         ValueError, match="quantise last. Received: .*query/kernel, whi"
     ):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_lm.models.quick_deletion import quick_deletion
 from keras_lm.training import enable_lora, load_adapters, save_adapters, unfreeze
 from keras_lm.training.adapters import adapted_layers
 from tests.checks import assert_close, compiled, outputs_of
@@ -191,7 +192,8 @@ def test_files_that_are_cut_off_or_absent_are_refused(tmp_path):
     with pytest.raises(ValueError, match="must be a whole file of `save_adapters`"):
         load_adapters(model, tmp_path / "b.npy")
     quantised = make_classifier()
-    quantised.quantize("int8")
+    with quick_deletion():
+        quantised.quantize("int8")
     write(path, arrays_of())
     with pytest.raises(
         ValueError, match="must be loaded before the model is quantised"

@@ -81,7 +81,7 @@ $(TEST_BACKENDS:%=run-%): run-%:
 	       echo "--- $* (exit code $$code)"; cat $(LOGS)/$*.log; exit 1; }
 
 check: lint ## style, types, arrows between rooms, layout, README's code
-	@KERAS_BACKEND=$(BACKEND) $(ONE_THREAD) $(PYTHON) -m pytest -q tests/test_layout.py tests/test_readme.py
+	@KERAS_BACKEND=$(BACKEND) $(PYTHON) -m pytest -q tests/test_layout.py tests/test_readme.py
 
 lint: .venv/.ready ## the part of `check` that runs no code of ours
 	@.venv/bin/ruff check

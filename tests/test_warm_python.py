@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm_python import kind_of
+from tests.warm_python import PYTHON, connected, kind_of
 
 pytestmark = [
     pytest.mark.once,
@@ -97,6 +97,17 @@ def test_its_temporary_files_are_where_it_was_told(tmp_path):
         assert Path(told.strip()).parent == folder
         folder.joinpath(*Path(told.strip()).parts[-1:]).rmdir()
         folder.rmdir()
+
+
+@pytest.mark.slow
+def test_a_server_has_no_threads_to_lose_where_none_was_forbidden(
+    tmp_path, monkeypatch
+):
+    for name in [name for name in os.environ if name.endswith("_THREADS")]:
+        monkeypatch.delenv(name)
+
+    with connected(PYTHON, tmp_path, "bare", os.getpid()) as server:
+        assert server.fileno() > 0
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ import time
 import traceback
 from pathlib import Path
 
+PYTHON = sys.executable  # the real one, before `install`
 _TENSORFLOW = ["tensorflow", "tensorflow_text"]
 _KERAS = ["keras", "keras_lm.pipelines", "keras_lm.training"]
 # What a server of each kind imports; no code that exports may be of the kind "bare".
@@ -38,6 +39,16 @@ KINDS = {
     "bare": [*_TENSORFLOW, "ai_edge_litert.interpreter", "sentencepiece"],
     "tensorflow": [*_TENSORFLOW, *_KERAS, "keras_lm.export"],
     "torch": ["torch", *_TENSORFLOW, *_KERAS, "keras_lm.export", "matplotlib.pyplot"],
+}
+# NumPy and TensorFlow start threads as they are imported, unless they are told this.
+_ONE_THREAD = {
+    name: "1"
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    )
 }
 _SCRIPTS = ("/tutorials/", "/README.py", "/attention.py", "/draw_attention.py")
 _MODULES = ("keras_lm.export.worker", "tests.layer_exports")
@@ -95,7 +106,7 @@ def ask(folder, parent):
     kind = kind_of(arguments, os.environ) if arguments else None
     if kind is None or "KERAS_LM_COLD" in os.environ:
         os.execv(executable, [executable, *arguments])  # noqa: S606
-    server = _connected(executable, folder, kind, parent)
+    server = connected(executable, folder, kind, parent)
     environment = dict(os.environ)
     job = {"arguments": arguments, "folder": os.getcwd(), "environment": environment}
     content = json.dumps(job).encode()
@@ -106,7 +117,21 @@ def ask(folder, parent):
     return struct.unpack("!i", _received(server, 4))[0]
 
 
-def _connected(executable, folder, kind, parent):
+def connected(executable, folder, kind, parent):
+    """A connection to the server of a kind, which is started if there is none.
+
+    Args:
+        executable: str, the real Python.
+        folder: path, of the sockets.
+        kind: key of `KINDS`.
+        parent: int, the process that the server ends with.
+
+    Returns:
+        socket.
+
+    Raises:
+        TimeoutError: no server came up.
+    """
     path = Path(folder) / kind
     for attempt in range(3000):  # five minutes, for a cold disk
         with contextlib.suppress(OSError):
@@ -117,7 +142,11 @@ def _connected(executable, folder, kind, parent):
             command = [executable, __file__, folder, kind, str(parent)]
             with open(f"{path}.log", "ab") as log:
                 subprocess.Popen(
-                    command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                    command,
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    env={**os.environ, **_ONE_THREAD},
                 )
         time.sleep(0.1)
     raise TimeoutError(f"No server came up, see {path}.log")

@@ -43,7 +43,7 @@ def hashed_dropout(inputs, rate, seed):
         Like `inputs`.
     """
     bits = ops.reshape(hashed_bits(ops.size(inputs), seed), ops.shape(inputs))
-    keep = ops.greater_equal(bits, _number(round(rate * 2**32)))
+    keep = ops.greater_equal(bits, _number(min(round(rate * 2**32), 2**32 - 1)))
     return ops.where(keep, inputs / (1 - rate), ops.zeros_like(inputs))
 
 

@@ -13,8 +13,9 @@ class Dropout(keras.layers.Dropout):
         output = input * keep / (1 - rate),   keep = 1 with probability 1 - rate
 
     so that the expected output is the input. Differs from `keras.layers.Dropout` in
-    where the bits come from: that takes longer to draw them than a Transformer's block
-    takes for much of its work. On JAX and TensorFlow equal seeds drop equal features.
+    where the random bits come from, which there take longer than the rest of the layer
+    by far; and in having no `noise_shape`. On JAX and TensorFlow equal seeds drop equal
+    features.
 
     Args:
         rate: float, 0 to 1. Fraction dropped.

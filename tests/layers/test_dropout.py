@@ -73,7 +73,7 @@ def test_nothing_is_dropped_otherwise(rate, training):
 
 def test_all_is_dropped_at_one_and_almost_all_just_below():
     assert not dropped(rate=1.0).any()
-    assert np.isfinite(dropped(rate=1 - 1e-9)).all()
+    assert np.isfinite(dropped(rate=float(np.nextafter(1, 0)))).all()
 
 
 def test_an_empty_batch_stays_empty():

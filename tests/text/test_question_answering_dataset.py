@@ -121,15 +121,20 @@ def test_an_answer_is_in_each_window_that_has_it_all(kind, data):
     inside &= offsets[:, 1] > offsets[:, 0]
     if not inside.any():
         with pytest.raises(ValueError, match="An answer must be more than white space"):
-            list(_spans(windowed, (start, context[start:end]), 0))
+            _spans(windowed, (start, context[start:end]), 0)
+        return
+    tokens = np.flatnonzero(inside)[[0, -1]]
+    places = [range(one.place, one.place + one.num_tokens) for one in windowed.windows]
+    is_whole = [tokens[0] in held and tokens[1] in held for held in places]
+    if not any(is_whole):
+        with pytest.raises(ValueError, match="An answer must fit in a window"):
+            _spans(windowed, (start, context[start:end]), 0)
         return
 
-    spans = list(_spans(windowed, (start, context[start:end]), 0))
+    spans = _spans(windowed, (start, context[start:end]), 0)
 
-    tokens = np.flatnonzero(inside)[[0, -1]]
-    for window, span in zip(windowed.windows, spans, strict=True):
-        held = range(window.place, window.place + window.num_tokens)
-        if tokens[0] in held and tokens[1] in held:
+    for window, span, whole in zip(windowed.windows, spans, is_whole, strict=True):
+        if whole:
             assert [one - window.first + window.place for one in span] == list(tokens)
         else:
             assert span == (0, 0)
@@ -157,6 +162,19 @@ def test_fit_takes_it_and_learns_where_the_answer_is():
 
 
 # ----------------------------------------------------------------------- errors
+
+
+@pytest.mark.once
+def test_an_answer_that_no_window_holds_is_refused():
+    # Four tokens, "ÿÿ"; windows of three of them.
+    options = {"max_length": 7, "stride": 1, "num_buckets": 1}
+    message = r"fit in a window.*: 4 tokens, \(0, 'ÿÿ'\) of question 1, .* at most 3"
+
+    with pytest.raises(ValueError, match=message):
+        dataset_of(["ÿ"] * 2, ["ÿÿ"] * 2, [(1, "ÿ"), (0, "ÿÿ")], **options)
+    # Three of room - stride + 1 = 2, over a border of windows that do not overlap.
+    with pytest.raises(ValueError, match="a smaller `stride`.*: 2 tokens"):
+        dataset_of(["ÿ"], ["ÿÿ"], [(1, "ÿ")], max_length=7, stride=3)
 
 
 @pytest.mark.once

@@ -107,15 +107,18 @@ def question_answering_dataset(
         ],
         "int32",
     )
-    arrays = window_arrays(tokenizer, windowed)
-    lengths = arrays["padding_mask"].sum(axis=1)[:, None]
+    windowed = [  # one window each
+        one._replace(windows=[window]) for one in windowed for window in one.windows
+    ]
+    sizes = [len(window.token_ids) for one in windowed for window in one.windows]
+    lengths = np.array(sizes, "int64")[:, None]
     most = batch_size * int(lengths.max())
     buckets = length_buckets(lengths, most, num_buckets, batch_size)
     batches = []
     for bucket in buckets:
         members = [*bucket.rows, bucket.rows[0]]  # the last one fills batches
         (width,) = bucket.widths
-        inputs = {name: array[members, :width] for name, array in arrays.items()}
+        inputs = window_arrays(tokenizer, [windowed[row] for row in members], width)
         weights = np.ones(len(members), "float32")
         weights[-1] = 0.0
         batches.append((inputs, spans[members], weights))

@@ -1,5 +1,7 @@
 """question_answering_dataset: spans by hand, every row once, windows, fit, errors."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -90,6 +92,23 @@ def test_every_row_once_with_its_answer_in_few_shapes():
     assert sorted(found, key=str) == sorted(expected, key=str)
     assert 1 < len(shapes) <= 3 and max(rows for rows, _ in shapes) <= 3
     assert int(dataset.cardinality()) == len(batches_of(dataset))
+
+
+@pytest.mark.once
+def test_a_long_context_does_not_widen_the_rows_of_others():
+    short = dataset_of(["a"] * 300, ["area"] * 300, [None] * 300, num_buckets=2)
+    tracemalloc.start()
+    try:
+        dataset = dataset_of(
+            ["a"] * 301, ["area"] * 300 + ["" * 5000], [None] * 301, num_buckets=2
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert int(dataset.cardinality()) == int(short.cardinality()) + 1
+    # 10 bytes of each token; were all rows as wide, 15 MB.
+    assert most < 5e6
 
 
 @pytest.mark.once

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.text.special_frame import special_frame
 from keras_lm.text.unicode import as_unicode
 
 
@@ -47,7 +48,7 @@ class HuggingFaceTokenizer:
 
     Raises:
         ImportError: tokenizers is not installed (the extra `pretrained`).
-        ValueError: `definition` is no such content.
+        ValueError: `definition` is no such content, or gives no text a token.
 
     Source: https://github.com/huggingface/tokenizers
     """
@@ -63,7 +64,7 @@ class HuggingFaceTokenizer:
         self.padding_id = self._known("[PAD]", "<pad>")
         self.mask_id = self._known("[MASK]", "<mask>")
         self.unknown_id = self._known("[UNK]", "<unk>")
-        self.frame = _frame(self._tokenizer)
+        self.frame = special_frame(self._tokenizer)
         one, two = map(self._tokenizer.num_special_tokens_to_add, (False, True))
         self.separates_pairs = two > one
         self.class_id = self._known("[CLS]", "<s>")
@@ -258,18 +259,6 @@ class HuggingFaceTokenizer:
     def _known(self, *names):
         ids = (self._tokenizer.token_to_id(name) for name in names)
         return next((one for one in ids if one is not None), None)
-
-
-def _frame(tokenizer):
-    """What stands before and behind a text, here a dot."""
-    around = tokenizer.encode(".").ids
-    inside = tokenizer.encode(".", add_special_tokens=False).ids
-    start = next(
-        place
-        for place in range(len(around) + 1)
-        if around[place : place + len(inside)] == inside
-    )
-    return around[:start], around[start + len(inside) :]
 
 
 def _read(definition):

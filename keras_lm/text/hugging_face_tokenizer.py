@@ -41,7 +41,8 @@ class HuggingFaceTokenizer:
     and `separator_id` (behind it) are attributes, all but the first `None` where the
     model has none. `sentinel_ids` are T5's; `special_ids` are these and all that the
     file calls special. `separates_pairs` says whether something stands between two
-    texts; `frame` is what stands before and behind one, two lists of ids.
+    texts; `frame` is what stands before and behind one, two lists of ids; `space_ids`
+    are the pieces "▁" and "Ġ", where a vocabulary writes a space so, by these names.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -67,6 +68,8 @@ class HuggingFaceTokenizer:
         self.frame = special_frame(self._tokenizer)
         one, two = map(self._tokenizer.num_special_tokens_to_add, (False, True))
         self.separates_pairs = two > one
+        spaces = {sign: self._known(sign) for sign in "▁Ġ"}
+        self.space_ids = {sign: n for sign, n in spaces.items() if n is not None}
         self.class_id = self._known("[CLS]", "<s>")
         self.separator_id = self._known("[SEP]", "</s>")
         added = self._tokenizer.get_added_tokens_decoder()

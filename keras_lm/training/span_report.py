@@ -75,6 +75,7 @@ def span_report(
 
     Raises:
         ImportError: seqeval is not installed (the extra `evaluate`).
+        TypeError: `ignore` is one string.
         ValueError: there is no sentence, lengths differ, or a label is not BIO.
 
     Example:
@@ -94,6 +95,8 @@ def span_report(
             "'keras-lm[evaluate]'. Received: an installation without seqeval"
         ) from error
 
+    if isinstance(ignore, (str, bytes)):
+        raise TypeError(f"`ignore` must be a list of labels. Received: {ignore!r}")
     _check(labels, answers)
     truth, found = (_without(rows, set(ignore)) for rows in (labels, answers))
     spans = [list(map(word_spans, rows)) for rows in (truth, found)]

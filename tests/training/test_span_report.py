@@ -70,6 +70,12 @@ def test_what_does_not_fit_is_refused(labels, answers, message):
         span_report(labels, answers)
 
 
+@pytest.mark.parametrize("ignore", ["PER", "", b"PER"])
+def test_labels_to_ignore_that_are_no_list_are_refused(ignore):
+    with pytest.raises(TypeError, match="must be a list of labels. Received: b?'"):
+        span_report([["B-P"]], [["B-P"]], ignore=ignore)
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "seqeval.metrics", None)
     with pytest.raises(ImportError, match=r"keras-lm\[evaluate\].*without seqeval"):

@@ -132,11 +132,18 @@ def _check(labels, answers):
                 f"{len(truth)} words and {len(found)} labels in sentence {number}"
             )
         for label in (*truth, *found):
-            if parse_label(label)[0] == "":
+            if not _is_bio(label):
                 raise ValueError(
-                    'A label must be "O", or begin with "B-" or "I-". '
+                    'A label must be "O", or "B-" or "I-" and the name of a span. '
                     f"Received: {label!r} in sentence {number}"
                 )
+
+
+def _is_bio(label):
+    if not isinstance(label, str):
+        return False
+    kind, name = parse_label(label)
+    return kind == OUTSIDE or (kind != "" and name != "")
 
 
 def _without(rows, ignored):

@@ -115,10 +115,11 @@ class TokenTagger:
             list of `B` lists of `TaggedSpan`, in the order of the text.
 
         Raises:
-            TypeError: `texts` is one string, a text is neither str nor bytes, or a
-                predicate is no int.
+            TypeError: `texts` is one string or no list, a text is neither str nor
+                bytes, or a predicate is no int.
             ValueError: a text has too many tokens, or there is not a predicate in each.
         """
+        texts = _listed(texts)
         placed, shares, tags = self._tagged(texts, predicate)
         return [
             self._spans(text, *parts)
@@ -178,9 +179,7 @@ class TokenTagger:
         save_pipeline(self, directory, settings, overwrite)
 
     def _words(self, texts):
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-        return [split_words(text, self.split) for text in texts]
+        return [split_words(text, self.split) for text in _listed(texts)]
 
     def _log_probabilities(self, placed, predicate):
         if (predicate is not None) != self.predicates:
@@ -235,6 +234,12 @@ class TokenTagger:
             score = float(np.exp(chosen[first:end].mean()))
             spans.append(TaggedSpan(start, stop, label, score, whole[start:stop]))
         return spans
+
+
+def _listed(texts):
+    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+        raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
+    return list(texts)
 
 
 def _whole(text, split):

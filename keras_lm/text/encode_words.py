@@ -110,10 +110,12 @@ def marks_of(
         for each sentence a list of int: 1 for a token of the word, else 0.
 
     Raises:
-        TypeError: a predicate is no int.
+        TypeError: `predicates` is no list, or a predicate no int.
         ValueError: there is not one for each sentence, or it is out of range or cut
             off.
     """
+    if not hasattr(predicates, "__iter__"):
+        raise TypeError(f"`predicates` must be a list. Received: {predicates!r:.50}")
     predicates = list(predicates)
     if len(predicates) != len(sentences):
         raise ValueError(

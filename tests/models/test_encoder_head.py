@@ -74,3 +74,19 @@ def test_segments_are_seen_where_there_are_some():
 def test_inputs_without_token_ids_or_with_others_are_refused(inputs, match):
     with pytest.raises(ValueError, match=match):
         check_inputs(inputs, EncoderHead.INPUTS)
+
+
+class Nameless(keras.Model):
+    """An encoder that knows its own width and no more."""
+
+    hidden_dim, num_segments, pool = 8, 2, None
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", HEADS)
+def test_an_encoder_must_say_all_that_pipelines_ask(name):
+    model = Nameless()
+    for missing in ("vocabulary_size", "max_sequence_length"):
+        with pytest.raises(TypeError, match=f"must be a model with .*`{missing}`"):
+            HEADS[name](model)
+        setattr(model, missing, 20)

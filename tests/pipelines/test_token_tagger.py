@@ -132,6 +132,7 @@ def test_many_texts_keep_their_order_and_none_is_none(tagger):
     for one, other in zip(many, tagger.log_probabilities(TEXTS) * 8):
         assert_close(one, other)
     assert tagger([]) == tagger.tags([]) == []
+    assert tagger(text for text in TEXTS) == tagger(TEXTS)
 
 
 def test_what_is_cut_off_is_outside(tagger):
@@ -214,6 +215,11 @@ def test_what_does_not_fit_is_refused(tagger, of_roles):
         make_tagger(split="lines")
     with pytest.raises(TypeError, match="`texts` must be a list of texts"):
         tagger("area")
+    for ask in (tagger, tagger.tags, tagger.log_probabilities):
+        with pytest.raises(TypeError, match="must be a list of texts. Received: None"):
+            ask(None)
+    with pytest.raises(TypeError, match="`predicates` must be a list. Received: 1"):
+        of_roles(["area"], predicate=1)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         tagger([3])
     with pytest.raises(ValueError, match="False none is read. Received: predicate=.0."):

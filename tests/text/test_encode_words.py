@@ -174,6 +174,7 @@ def test_what_does_not_fit_is_refused(bert):
         ([None, 0], TypeError, "must be an int.*Received: None in sentence 0"),
         ([1.0, 0], TypeError, "must be an int.*Received: 1.0 in sentence 0"),
         ([True, 0], TypeError, "must be an int.*Received: True in sentence 0"),
+        (1, TypeError, "`predicates` must be a list. Received: 1"),
     ],
 )
 def test_predicates_that_are_off_are_refused(bert, predicates, error, message):

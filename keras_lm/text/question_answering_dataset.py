@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.context_windows import context_windows, window_arrays
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.token_offsets import covering_tokens
@@ -83,15 +84,8 @@ def question_answering_dataset(
     Source: https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3;
         https://arxiv.org/abs/1806.03822 (questions without an answer).
     """
-    for name, value, least in [
-        ("batch_size", batch_size, 1),
-        ("num_buckets", num_buckets, 1),
-        ("seed", seed, 0),
-    ]:
-        if value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
+    check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
+    check_at_least(0, seed=seed)
     windowed = context_windows(tokenizer, questions, contexts, max_length, stride)
     answers = list(answers)
     if len(answers) != len(windowed) or not answers:

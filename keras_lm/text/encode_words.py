@@ -176,7 +176,7 @@ def _known(tokenizer, sentences):
 def _without_space(token_ids, word, spaces):
     """Tokens of a word that stands behind another without a space between."""
     is_added = any(
-        token_ids[0] == token_id and word[0] not in (" ", sign)
+        token_ids[0] == token_id and word[:1] not in (" ", sign)
         for sign, token_id in spaces.items()
     )
     return token_ids[1:] if is_added and len(token_ids) > 1 else token_ids

@@ -134,7 +134,7 @@ def run(given, parts, names, settings):
     model = models.TokenClassifier(
         encoder, len(names), settings.dropout, seed=given.seed
     )
-    tagger = pipelines.TokenTagger(model, tokenizer, names, predicates=True)
+    tagger = pipelines.TokenTagger(model, tokenizer, names, marks_predicate=True)
     print(f"{model.count_params():,} parameters", flush=True)
     fitted = fit(tagger, parts, settings, given.seed, given.steps)
     test = parts["test"]

@@ -119,8 +119,10 @@ def show(found, given):
     print("\n| contest | backend | threads | rival | seconds | rate |")
     print("|---|---|---|---|---|---|")
     for contest in given.contests:
-        unit = importlib.import_module(f"benchmarks.speed.{contest}").UNIT
-        for row in figure_rows([one for one in found if kind(one)[0] == contest], unit):
+        tokens = importlib.import_module(f"benchmarks.speed.{contest}").tokens
+        for row in figure_rows(
+            [one for one in found if kind(one)[0] == contest], tokens
+        ):
             print(f"| {' | '.join(row)} |")
 
 
@@ -141,13 +143,19 @@ def goal_rows(goal, found):
                 yield [goal.name, backend, str(threads), goal.bound(), shown, verdict]
 
 
-def figure_rows(found, unit):
-    """A row for each rival: the median over the processes."""
+def figure_rows(found, tokens):
+    """A row for each rival: the median over the processes.
+
+    Args:
+        found: what the processes of a contest gave.
+        tokens: function of a rival: the tokens of a call, or `None`.
+    """
     for one_kind in sorted({kind(one) for one in found}):
         some = [one["seconds"] for one in found if kind(one) == one_kind]
         for rival in dict.fromkeys(name for seconds in some for name in seconds):
             took = statistics.median(s[rival] for s in some if rival in s)
-            rate = "" if unit is None else f"{unit[1] / took:,.0f} {unit[0]}"
+            count = tokens(rival)
+            rate = "" if count is None else f"{count / took:,.0f} tokens/s"
             contest, backend, threads = one_kind
             yield [contest, backend, str(threads), rival, f"{took:.3f}", rate]
 

@@ -15,8 +15,7 @@ from benchmarks.speed.goal import Goal, times_as_fast
 from benchmarks.speed.training import HEADS, LAYERS, LENGTH, VOCABULARY, WIDTH
 from keras_lm.generation import generate
 
-PROMPT, NEW = 32, 128
-UNIT = ("tokens/s of one row", NEW)
+PROMPT, NEW, ROWS = 32, 128, (1, 8)
 KERAS_HUB = {"tensorflow": 2, "torch": 3, "jax": 1.4}
 
 GOALS = [
@@ -27,7 +26,7 @@ GOALS = [
         backends=(backend,),
     )
     for backend, least in KERAS_HUB.items()
-    for rows in (1, 8)
+    for rows in ROWS
 ] + [
     Goal(
         f"decoding, batch {rows} / {peer}",
@@ -63,7 +62,7 @@ def rivals():
     if keras.backend.backend() == "jax":
         peers["CTranslate2"] = ctranslate2_generate(model, tokenizer)
         peers["Hugging Face"] = hugging_face_generate()
-    for rows in (1, 8):
+    for rows in ROWS:
         prompts = np.random.default_rng(0).integers(
             5, tokenizer.vocabulary_size, (rows, PROMPT), dtype="int32"
         )
@@ -73,6 +72,11 @@ def rivals():
         for name, make in peers.items():
             calls[f"{name}, batch {rows}"] = make(prompts)
     return calls
+
+
+def tokens(rival):
+    """What a call of a rival makes, all rows together."""
+    return next(rows * NEW for rows in ROWS if rival.endswith(f", batch {rows}"))
 
 
 def check_length(*lengths, wanted=NEW):

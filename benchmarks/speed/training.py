@@ -16,7 +16,6 @@ from keras_lm.training import MaskedCrossEntropy
 
 LAYERS, HEADS, WIDTH, LENGTH, VOCABULARY, BATCH, STEPS = 6, 6, 384, 256, 8192, 16, 2
 TOKENS = STEPS * BATCH * LENGTH
-UNIT = ("tokens/s", TOKENS)
 OPERATIONS_A_TOKEN = 89.7e6
 SIDE, PRODUCTS = 2048, 4
 
@@ -74,6 +73,11 @@ def rivals():
         calls["plain GPT, torch"] = torch_steps(plain_gpt(), inputs, targets)
         calls["Hugging Face, torch"] = torch_steps(hugging_face(), inputs, targets)
     return calls
+
+
+def tokens(rival):
+    """What a call of a rival learns from."""
+    return None if rival == "matrix product" else TOKENS
 
 
 def decoder(dropout):

@@ -5,9 +5,10 @@
 
 A process is pinned to as many cores as it has threads and calls the rivals in turn, so
 that a drift of the machine meets all alike; its figure for a rival is the median. A
-goal is met or missed where all processes agree, else open. Each process's medians are
-kept in `.cache/speed.json` as soon as they are there; `--table` prints from this file
-and runs nothing.
+goal is met or missed where all processes agree, else open; a process that failed agrees
+with none, and where all failed it was not run. Each process's medians are kept in
+`.cache/speed.json` as soon as they are there; `--table` prints from this file and runs
+nothing.
 """
 
 import argparse
@@ -127,18 +128,16 @@ def show(found, given):
 
 
 def goal_rows(goal, found):
-    """A row for each backend and number of threads that was run."""
+    """A row for each backend and number of threads that was started."""
     for backend in goal.backends:
         for threads in sorted({one["threads"] for one in found}):
             numbers = [
-                goal.of(one["seconds"])
+                goal.of(one["seconds"]) if one["seconds"] else None
                 for one in found
                 if (one["backend"], one["threads"]) == (backend, threads)
-                and one["seconds"]
             ]
-            numbers = [number for number in numbers if number is not None]
             if numbers:
-                shown = ", ".join(f"{number:.2f}" for number in numbers)
+                shown = ", ".join("-" if n is None else f"{n:.2f}" for n in numbers)
                 verdict = goal.verdict(numbers)
                 yield [goal.name, backend, str(threads), goal.bound(), shown, verdict]
 

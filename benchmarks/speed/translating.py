@@ -49,7 +49,7 @@ def rivals():
     stop = tokenizer.separator_id
     calls = {}
     ctranslate2 = ctranslate2_translate(model, tokenizer, sources)
-    marian = marian_translate(np.minimum(sources, 7999))
+    marian = marian_translate(sources, tokenizer.vocabulary_size)
     for how, beam_size in BEAMS.items():
         calls[f"keras_lm, {how}"] = lambda beam_size=beam_size: beam_search(
             model, sources, stop, beam_size, NEW, [stop], min_new_tokens=NEW
@@ -97,13 +97,13 @@ def ctranslate2_translate(model, tokenizer, sources):
     return prepared
 
 
-def marian_translate(sources):
+def marian_translate(sources, vocabulary_size):
     """Hugging Face's MarianMTModel, random weights."""
     import torch
     import transformers
 
     config = transformers.MarianConfig(
-        vocab_size=8000,
+        vocab_size=vocabulary_size,
         d_model=WIDTH,
         encoder_layers=LAYERS,
         decoder_layers=LAYERS,

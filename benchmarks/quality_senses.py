@@ -195,6 +195,8 @@ def time_of(model, batches, steps, all_steps):
 
 def answers(sense, words, wordnet, leads):
     """For each lead the keys that a `WordSense` of this lead names."""
+    from keras_lm.pipelines.sense_above import sense_above
+
     senses = [candidates(word, wordnet) for word in words]
     glosses = [[one.gloss for one in some] for some in senses]
     cosines = sense.scores([word.text for word in words], glosses)
@@ -203,12 +205,6 @@ def answers(sense, words, wordnet, leads):
         places = [sense_above(row, lead) for row in cosines]
         found.append([some[n].key for some, n in zip(senses, places, strict=True)])
     return found
-
-
-def sense_above(cosines, lead):
-    """The place of the best, if it is above the first by so much; else the first."""
-    best = int(cosines.argmax())
-    return best if cosines[best] > cosines[0] + lead else 0
 
 
 def most_frequent(train, words, wordnet):

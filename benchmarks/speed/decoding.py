@@ -12,7 +12,12 @@ import keras
 import numpy as np
 
 from benchmarks.speed.goal import Goal, times_as_fast
-from benchmarks.speed.training import HEADS, LAYERS, LENGTH, VOCABULARY, WIDTH
+from benchmarks.speed.training import (
+    VOCABULARY,
+    decoder,
+    hugging_face_config,
+    keras_hub_gpt2,
+)
 from keras_lm.generation import generate
 
 PROMPT, NEW, ROWS = 32, 128, (1, 8)
@@ -45,18 +50,8 @@ GOALS = [
 
 def rivals():
     """Calls that make `NEW` tokens for each row."""
-    from keras_lm.models import TransformerDecoder
-
     tokenizer = made_tokenizer()
-    model = TransformerDecoder(
-        tokenizer.vocabulary_size,
-        LAYERS,
-        HEADS,
-        WIDTH,
-        4 * WIDTH,
-        LENGTH,
-        positions="learned",
-    )
+    model = decoder(0.0, tokenizer.vocabulary_size)
     calls = {}
     peers = {"KerasHub": keras_hub_generate()}
     if keras.backend.backend() == "jax":
@@ -95,12 +90,7 @@ def made_tokenizer():
 
 def keras_hub_generate():
     """KerasHub's loop on token ids."""
-    import keras_hub
-
-    backbone = keras_hub.models.GPT2Backbone(
-        VOCABULARY, LAYERS, HEADS, WIDTH, 4 * WIDTH, 0.0, LENGTH
-    )
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
+    model = keras_hub_gpt2(0.0)
     model.compile(sampler="greedy")
 
     def prepared(prompts):
@@ -119,15 +109,7 @@ def hugging_face_generate():
     import torch
     import transformers
 
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=LENGTH,
-        n_embd=WIDTH,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        eos_token_id=None,
-        bos_token_id=None,
-    )
+    config = hugging_face_config(eos_token_id=None, bos_token_id=None)
     model = transformers.GPT2LMHeadModel(config).eval()
 
     def prepared(prompts):

@@ -70,8 +70,8 @@ def rivals():
         "matrix product": matrix_product(),
     }
     if keras.backend.backend() in ("tensorflow", "torch"):
-        calls["plain GPT, torch"] = torch_steps(plain_gpt(), inputs, targets)
-        calls["Hugging Face, torch"] = torch_steps(hugging_face(), inputs, targets)
+        calls["plain GPT, torch"] = adam_steps(plain_gpt(), inputs, targets)
+        calls["Hugging Face, torch"] = adam_steps(hugging_face(), inputs, targets)
     return calls
 
 
@@ -80,10 +80,10 @@ def tokens(rival):
     return None if rival == "matrix product" else TOKENS
 
 
-def decoder(dropout):
+def decoder(dropout, vocabulary_size=VOCABULARY):
     """Ours, of GPT-2's shape."""
     return TransformerDecoder(
-        VOCABULARY,
+        vocabulary_size,
         LAYERS,
         HEADS,
         WIDTH,
@@ -101,16 +101,20 @@ def fitted(model, loss, inputs, targets):
 
 
 def keras_hub_fit(inputs, targets, dropout):
-    """KerasHub's GPT-2 of the same shape."""
+    """The same with KerasHub's GPT-2, and Keras' own loss."""
+    given = {"token_ids": inputs, "padding_mask": np.ones_like(inputs, bool)}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return fitted(keras_hub_gpt2(dropout), loss, given, targets)
+
+
+def keras_hub_gpt2(dropout):
+    """KerasHub's, of the same shape."""
     import keras_hub
 
     backbone = keras_hub.models.GPT2Backbone(
         VOCABULARY, LAYERS, HEADS, WIDTH, 4 * WIDTH, dropout, LENGTH
     )
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
-    given = {"token_ids": inputs, "padding_mask": np.ones_like(inputs, bool)}
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return fitted(model, loss, given, targets)
+    return keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
 
 
 def matrix_product():
@@ -137,43 +141,74 @@ def matrix_product():
 # --------------------------------------------------------------- PyTorch alone
 
 
-def torch_steps(model, inputs, targets):
+def adam_steps(model, inputs, targets):
     """Plain steps of AdamW."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
-    rows = [
-        (torch.tensor(x).long(), torch.tensor(y).long())
-        for x, y in zip(np.split(inputs, STEPS), np.split(targets, STEPS), strict=True)
-    ]
+    return torch_steps(model, inputs, targets, optimizer, STEPS)
+
+
+def torch_steps(model, inputs, targets, optimizer, num_steps, most_norm=None):
+    """A plain loop over all rows once.
+
+    Args:
+        model: module that gives logits, or what has `logits`.
+        inputs: int32 `(num_steps * B, T)`.
+        targets: as `inputs`.
+        optimizer: of the model's parameters.
+        num_steps: int.
+        most_norm: float or `None`. The largest norm of the gradient.
+
+    Returns:
+        function without arguments.
+    """
+    import torch
+
+    inputs, targets = (
+        [torch.tensor(rows).long() for rows in np.split(ids, num_steps)]
+        for ids in (inputs, targets)
+    )
 
     def steps():
-        for given, wanted in rows:
+        for given, wanted in zip(inputs, targets, strict=True):
             optimizer.zero_grad(set_to_none=True)
             logits = model(given)
             logits = getattr(logits, "logits", logits)
             torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1), wanted.flatten()
             ).backward()
+            if most_norm is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), most_norm)
             optimizer.step()
 
     return steps
+
+
+def hugging_face_config(**more):
+    """GPT2Config of the same shape.
+
+    Args:
+        **more: other fields of it.
+    """
+    import transformers
+
+    return transformers.GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=LENGTH,
+        n_embd=WIDTH,
+        n_layer=LAYERS,
+        n_head=HEADS,
+        **more,
+    )
 
 
 def hugging_face():
     """GPT2LMHeadModel without dropout."""
     import transformers
 
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=LENGTH,
-        n_embd=WIDTH,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        resid_pdrop=0,
-        embd_pdrop=0,
-        attn_pdrop=0,
-        use_cache=False,
+    config = hugging_face_config(
+        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, use_cache=False
     )
     return transformers.GPT2LMHeadModel(config).train()
 

@@ -109,8 +109,7 @@ def hugging_face_generate():
     import torch
     import transformers
 
-    config = hugging_face_config(eos_token_id=None, bos_token_id=None)
-    model = transformers.GPT2LMHeadModel(config).eval()
+    model = transformers.GPT2LMHeadModel(hugging_face_config()).eval()
 
     def prepared(prompts):
         given = torch.tensor(np.minimum(prompts, VOCABULARY - 1)).long()

@@ -199,6 +199,8 @@ def hugging_face_config(**more):
         n_embd=WIDTH,
         n_layer=LAYERS,
         n_head=HEADS,
+        bos_token_id=None,  # theirs are beyond this vocabulary
+        eos_token_id=None,
         **more,
     )
 

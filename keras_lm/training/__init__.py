@@ -12,9 +12,11 @@ from keras_lm.training.freeze import freeze
 from keras_lm.training.gradual_unfreezing import GradualUnfreezing
 from keras_lm.training.inverse_square_root import InverseSquareRoot
 from keras_lm.training.layerwise_rates import LayerwiseRates
+from keras_lm.training.layout_map import layout_map
 from keras_lm.training.load_adapters import load_adapters
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.merge_adapters import merge_adapters
+from keras_lm.training.model_parallel import ModelParallel
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
@@ -43,6 +45,7 @@ __all__ = [
     "InverseSquareRoot",
     "LayerwiseRates",
     "MaskedCrossEntropy",
+    "ModelParallel",
     "NGramModel",
     "Perplexity",
     "ReplacedTokenCrossEntropy",
@@ -54,6 +57,7 @@ __all__ = [
     "compare_texts",
     "enable_lora",
     "freeze",
+    "layout_map",
     "load_adapters",
     "merge_adapters",
     "predict_mc",

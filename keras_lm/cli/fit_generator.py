@@ -26,15 +26,21 @@ class FittedGenerator(NamedTuple):
         held_out: list of `Document` that no training step has seen.
         checkpoint: `training.ResumableCheckpoint`, to be finished when the generator
             is saved.
+        leads: bool. Whether this process is the one that saves it.
     """
 
     generator: pipelines.TextGenerator
     held_out: list[Document]
     checkpoint: training.ResumableCheckpoint
+    leads: bool
 
 
 def fit_generator(
-    settings: GeneratorSettings, documents, checkpoints: Path, report: Report
+    settings: GeneratorSettings,
+    documents,
+    checkpoints: Path,
+    report: Report,
+    distribute: str = "none",
 ) -> FittedGenerator:
     """Trains a tokenizer and a decoder, and measures the decoder.
 
@@ -44,36 +50,49 @@ def fit_generator(
         documents: list of `Document`.
         checkpoints: folder of this run's checkpoints.
         report: `Report`, which gets what was made and measured.
+        distribute: "none", "data" or "model"; see `training.distribute`. It may change
+            while a run goes on.
 
     Returns:
-        `FittedGenerator`.
+        `FittedGenerator`, its model on one device.
 
     Raises:
         ValueError: the corpus is too small, or a setting does not fit.
-        OSError: something cannot be read or written.
+        OSError: something cannot be read or written, or another worker has ended.
     """
     keras.utils.set_random_seed(settings.seed)
-    console.rule("Text")
     train, held_out = settings.split(documents)
-    tokenizer = text.train_tokenizer(texts_of(train), settings.vocabulary_size)
-    characters = sum(len(document.text) for document in documents)
-    report.add("corpus", f"{characters:,} characters in {len(documents):,} documents")
-    names = [document.name for document in held_out]
-    report.add("held out", ", ".join(names[:3]) + ", .." * (len(names) > 3))
-    tell(report.last(2))
-    settings = fit_batches(settings, train, tokenizer)
+    with training.distribute(distribute) as share:
+        console.quiet = not share.leads
+        console.rule("Text")
+        tokenizer = text.train_tokenizer(texts_of(train), settings.vocabulary_size)
+        characters = sum(len(document.text) for document in documents)
+        told = f"{characters:,} characters in {len(documents):,} documents"
+        report.add("corpus", told)
+        names = [document.name for document in held_out]
+        report.add("held out", ", ".join(names[:3]) + ", .." * (len(names) > 3))
+        tell(report.last(2))
+        settings = fit_batches(settings, train, tokenizer)
+        check_shares(settings, share)
 
-    console.rule(f"Training on {keras.backend.backend()}")
-    model = build_model(settings, tokenizer)
-    report.add("parameters", f"{model.count_params():,}")
-    checkpoint = training.ResumableCheckpoint(
-        checkpoints, {**settings.of_the_run(), "corpus": _digest(train)}, notify=tell
-    )
-    train_model(model, tokenizer, train, settings, checkpoint, report)
-    perplexity = validation_perplexity(model, tokenizer, held_out, settings)
-    compare_with_n_grams(perplexity, train, held_out, tokenizer, settings, report)
+        console.rule(f"Training on {keras.backend.backend()}")
+        model = build_model(settings, tokenizer)
+        report.add("parameters", f"{model.count_params():,}")
+        checkpoint = training.ResumableCheckpoint(
+            checkpoints,
+            {**settings.of_the_run(), "corpus": _digest(train)},
+            notify=tell,
+        )
+        train_model(model, tokenizer, train, settings, checkpoint, share, report)
+    if distribute != "none":
+        weights = model.get_weights()
+        model = build_model(settings, tokenizer)
+        model.set_weights(weights)
+    if share.leads:
+        perplexity = validation_perplexity(model, tokenizer, held_out, settings)
+        compare_with_n_grams(perplexity, train, held_out, tokenizer, settings, report)
     generator = pipelines.TextGenerator(model, tokenizer, max_new_tokens=48)
-    return FittedGenerator(generator, held_out, checkpoint)
+    return FittedGenerator(generator, held_out, checkpoint, share.leads)
 
 
 def tell(message):
@@ -97,6 +116,15 @@ def fit_batches(settings, train, tokenizer):
             f"{num_tokens:,} to train on"
         )
     return fitted
+
+
+def check_shares(settings, share):
+    """Refuses batches that cannot be shared out evenly."""
+    if settings.batch_size % share.num_shares:
+        raise ValueError(
+            f"`batch_size` must be a multiple of the {share.num_shares} devices. "
+            f"Received: batch_size={settings.batch_size}"
+        )
 
 
 def build_model(settings, tokenizer):
@@ -128,7 +156,7 @@ def build_model(settings, tokenizer):
     return model
 
 
-def train_model(model, tokenizer, train, settings, checkpoint, report):
+def train_model(model, tokenizer, train, settings, checkpoint, share, report):
     """`model.fit`, from the last checkpoint of the same run on."""
     dataset = text.language_model_dataset(
         texts_of(train),
@@ -141,13 +169,13 @@ def train_model(model, tokenizer, train, settings, checkpoint, report):
     start = checkpoint.restore(model)
     began = time.perf_counter()
     model.fit(
-        dataset.skip(start * settings.steps_per_epoch),
+        share.rows(dataset.skip(start * settings.steps_per_epoch)),
         steps_per_epoch=settings.steps_per_epoch,
         initial_epoch=start,
         epochs=settings.epochs,
-        callbacks=[checkpoint],
+        callbacks=share.callbacks() + [checkpoint] * share.leads,
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=(1 if sys.stdout.isatty() else 2) * share.leads,
     )
     seconds = time.perf_counter() - began
     steps = (settings.epochs - start) * settings.steps_per_epoch

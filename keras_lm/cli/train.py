@@ -1,6 +1,7 @@
 """`keras-lm train`: the options. A mistake is told before Keras is imported."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -75,6 +76,13 @@ def train(
             min=1e-3, max=0.5, help="The part of the text to measure on, not to learn."
         ),
     ] = DEFAULT.held_out,
+    distribute: Annotated[
+        Literal["none", "data", "model"],
+        typer.Option(
+            help="Over all devices: data, a part of each batch for each (on PyTorch "
+            "under torchrun); model, a part of each weight (on JAX)."
+        ),
+    ] = "none",
     checkpoints: Annotated[
         Path, typer.Option(help="Where an interrupted run finds itself again.")
     ] = Path("checkpoints"),
@@ -90,6 +98,7 @@ def train(
     chosen = {name: context.params[name] for name in fields if name in context.params}
     settings = GeneratorSettings(**chosen, intermediate_dim=4 * hidden_dim)
     settings = settings.with_steps(steps)
+    _check_distribute(distribute)
     check_new("--out", output, overwrite)
     check_new("--checkpoints", checkpoints, overwrite=True)
     from keras_lm import text
@@ -98,4 +107,23 @@ def train(
 
     from keras_lm.cli.train_generator import train_generator
 
-    train_generator(settings, corpus, output, checkpoints, overwrite)
+    train_generator(settings, corpus, output, checkpoints, overwrite, distribute)
+
+
+def _check_distribute(distribute):
+    backend = os.environ.get("KERAS_BACKEND")
+    if distribute == "model" and backend not in (None, "jax"):
+        raise ValueError(
+            f"`--distribute model` takes JAX. Received: KERAS_BACKEND={backend}"
+        )
+    if distribute == "none" and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise ValueError(
+            "Workers that torchrun starts must be told --distribute data, or each "
+            "trains alone. Received: --distribute none"
+        )
+    if distribute == "data" and backend == "torch" and "RANK" not in os.environ:
+        raise ValueError(
+            "On PyTorch torchrun must start the workers: torchrun --standalone "
+            "--nproc-per-node 2 -m keras_lm train .. --distribute data. Received: a "
+            "process of its own"
+        )

@@ -17,6 +17,7 @@ def train_generator(
     output: Path,
     checkpoints: Path,
     overwrite: bool = False,
+    distribute: str = "none",
 ) -> Report:
     """Trains a Transformer decoder, measures it and saves it as `TextGenerator`.
 
@@ -28,17 +29,22 @@ def train_generator(
         output: path of the pipeline's directory.
         checkpoints: folder of the checkpoints.
         overwrite: bool. Whether a directory that is there may be replaced.
+        distribute: "none", "data" or "model"; see `training.distribute`.
 
     Returns:
-        `Report`, already printed.
+        `Report`, already printed; that of a worker which does not lead ends with the
+        training.
 
     Raises:
         ValueError: the corpus is empty or too small, or a setting does not fit.
-        OSError: something cannot be read or written.
+        OSError: something cannot be read or written, or another worker has ended.
     """
     report = Report(time.perf_counter())
     folder = checkpoints / f"{output.absolute().name}_{keras.backend.backend()}"
-    fitted = fit_generator(settings, text.read_corpus(corpus), folder, report)
+    documents = text.read_corpus(corpus)
+    fitted = fit_generator(settings, documents, folder, report, distribute)
+    if not fitted.leads:
+        return report
     talk(fitted.generator, beginnings(fitted.held_out), report)
     fitted.generator.save(output, overwrite)
     fitted.checkpoint.finish()

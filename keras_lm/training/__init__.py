@@ -2,11 +2,13 @@
 
 from keras_lm.training.anneal_kl import AnnealKL
 from keras_lm.training.average_checkpoints import AverageCheckpoints
+from keras_lm.training.average_gradients import AverageGradients
 from keras_lm.training.bleu_callback import BleuCallback
 from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
 from keras_lm.training.contrastive_cross_entropy import ContrastiveCrossEntropy
+from keras_lm.training.distribute import distribute
 from keras_lm.training.enable_lora import enable_lora
 from keras_lm.training.freeze import freeze
 from keras_lm.training.gradual_unfreezing import GradualUnfreezing
@@ -38,6 +40,7 @@ from keras_lm.training.warmup_cosine import WarmupCosine
 __all__ = [
     "AnnealKL",
     "AverageCheckpoints",
+    "AverageGradients",
     "BleuCallback",
     "ConsecutiveSegments",
     "ContrastiveCrossEntropy",
@@ -55,6 +58,7 @@ __all__ = [
     "WarmupCosine",
     "classification_report",
     "compare_texts",
+    "distribute",
     "enable_lora",
     "freeze",
     "layout_map",

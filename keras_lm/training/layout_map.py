@@ -64,7 +64,7 @@ def layout_map(device_mesh, axis_name="model"):
         )
     layouts = keras.distribution.LayoutMap(device_mesh)
     for path, axis in _SPLIT_AXES.items():
-        axes = [None] if path.endswith("bias") else [None, None]
+        axes: list[str | None] = [None] if path.endswith("bias") else [None, None]
         axes[axis] = axis_name
         layouts[path] = tuple(axes)
     return layouts

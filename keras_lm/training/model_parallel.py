@@ -27,8 +27,8 @@ class ModelParallel(keras.distribution.ModelParallel):
             when `None`.
 
     Raises:
-        ValueError: `num_parts` does not divide the number of devices.
-        RuntimeError: the backend is not JAX.
+        ValueError: `num_parts` does not divide the number of devices, or the backend is
+            not JAX.
 
     Example:
         >>> if keras.backend.backend() == "jax":
@@ -44,7 +44,7 @@ class ModelParallel(keras.distribution.ModelParallel):
 
     def __init__(self, num_parts=None, devices=None):
         if keras.backend.backend() != "jax":
-            raise RuntimeError(
+            raise ValueError(
                 "Weights are split over devices on JAX only. Received: the backend "
                 f"{keras.backend.backend()}"
             )

@@ -72,3 +72,22 @@ def test_help_tells_the_defaults():
     settings = GeneratorSettings()
     for number in (settings.steps, settings.learning_rate, settings.vocabulary_size):
         assert f"default: {number}" in shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind", "told"),
+    [
+        ({"KERAS_BACKEND": "torch"}, "model", "`--distribute model` takes JAX"),
+        ({"KERAS_BACKEND": "torch"}, "data", "torchrun --standalone"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "none", "must be told --distribute data"),
+    ],
+)
+def test_a_way_that_the_backend_has_not_is_refused(
+    variables, kind, told, corpus, tmp_path, monkeypatch
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    command = ["train", str(corpus), f"--out={tmp_path / 'x'}", f"--distribute={kind}"]
+    result = run.invoke(app, command)
+    assert result.exit_code == 1
+    assert told in " ".join(result.output.split())

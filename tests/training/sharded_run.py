@@ -8,7 +8,6 @@ For each model and way one line of JSON: the losses, and the bytes of weights an
 optimizer's state on each device, counted from the arrays' parts.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -83,9 +82,9 @@ MODELS = {
     ),
 }
 WAYS = {
-    "one": contextlib.nullcontext,
-    "data": lambda: keras.distribution.DataParallel().scope(),
-    "model": lambda: training.ModelParallel().scope(),
+    "one": lambda: training.distribute("none"),
+    "data": lambda: training.distribute("data"),
+    "model": lambda: training.distribute("model"),
     "both": lambda: training.ModelParallel(num_parts=4).scope(),
 }
 

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from keras_lm.cli.fit_generator import fit_generator, validation_perplexity
 from keras_lm.cli.report import Report
 from keras_lm.text.document import Document
 from tests.cli.test_demo import SENTENCES, TINY
+from tests.training.test_distribute import run
 
 SETTINGS = dataclasses.replace(TINY, dropout=0.2, max_sequence_length=32)
 DOCUMENTS = [Document(str(n), f"{SENTENCES[n % 3]} Tale {n}.") for n in range(60)]
@@ -51,3 +53,14 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, c
     # Other text of the same length is another run.
     fit(tmp_path / "parts", [*DOCUMENTS[:-1], Document("59", "A dog ☂ ran home. Tale")])
     assert "another run's (settings.corpus was" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow only")
+def test_two_mirrored_devices_go_on_as_one_does(tmp_path):
+    done = run(["-m", "tests.cli.mirrored_fit", str(tmp_path)])
+
+    assert done.returncode == 0, done.stderr
+    assert "Training goes on after epoch 1" in done.stdout
+    assert float(done.stdout.splitlines()[-1]) < 1e-5

@@ -97,7 +97,7 @@ class WordNet:
             irregular = folder / f"{PARTS[pos]}.exc"
             if irregular.is_file():
                 for form, *lemmas in _rows(irregular, str.split):
-                    self._irregular[form, pos] = lemmas
+                    self._irregular.setdefault((form, pos), []).extend(lemmas)
 
     def senses(self, word: str, pos: str | None = None) -> list[Sense]:
         """What a word can mean.

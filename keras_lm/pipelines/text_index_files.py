@@ -47,10 +47,11 @@ def write_index_files(directory, files: IndexFiles, overwrite: bool = False) -> 
         "next_id": files.next_id,
         "fingerprint": files.fingerprint,
     }
-    lines = [json.dumps(record, ensure_ascii=False) for record in files.records]
+    # ASCII: a file's name may hold half a surrogate pair, which UTF-8 cannot say.
+    lines = [json.dumps(record) for record in files.records]
     contents = (
-        json.dumps(description, ensure_ascii=False, indent=1).encode("utf-8"),
-        "".join(f"{line}\n" for line in lines).encode("utf-8"),
+        json.dumps(description, indent=1).encode("ascii"),
+        "".join(f"{line}\n" for line in lines).encode("ascii"),
         files.vectors,
     )
     with complete_folder(directory, overwrite) as folder:

@@ -1,6 +1,7 @@
 """The folder of an index: written and read, whole or refused."""
 
 import json
+import os
 
 import pytest
 
@@ -15,7 +16,12 @@ FILES = IndexFiles(
     settings={"kind": "exact"},
     next_id=7,
     fingerprint={"": [0.5], "中": [1.0]},
-    records=[[0, "a\u2028b\n\r\x85🙂", {"page": 3}], None, ["中", "", None]],
+    records=[
+        [0, "a\u2028b\n\r\x85🙂", {"page": 3}],
+        None,
+        ["中", "", None],
+        [os.fsdecode(b"caf\xe9"), "", {"path": os.fsdecode(b"\xff.txt")}],
+    ],
     vectors=b"\x00\n",
 )
 

@@ -142,8 +142,9 @@ class TextIndex:
         metadata = check_metadata(metadata, len(texts))
         records = list(zip(ids, texts, metadata, strict=True))
         vectors = self._embed(texts)
-        self._slots |= {one: self._vectors.num_slots + n for n, one in enumerate(ids)}
-        self._vectors.add(vectors)
+        slots = {one: self._vectors.num_slots + n for n, one in enumerate(ids)}
+        self._vectors.add(vectors)  # first: memory may run out there
+        self._slots |= slots
         self._records += records
         numbers = [one for one in ids if isinstance(one, int)]
         self._next_id = max([self._next_id, *(number + 1 for number in numbers)])

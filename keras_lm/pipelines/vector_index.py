@@ -56,8 +56,9 @@ class VectorIndex:
         Args:
             vectors: float32 `(N, D)`, each of length 1.
         """
+        alive = np.pad(self._alive, (0, len(vectors)), constant_values=True)
         self._index.add(np.ascontiguousarray(vectors, "float32"))
-        self._alive = np.pad(self._alive, (0, len(vectors)), constant_values=True)
+        self._alive = alive
 
     def search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest of each query, the nearest first.

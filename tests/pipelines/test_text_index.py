@@ -204,6 +204,23 @@ def test_what_is_refused_adds_nothing(embedder, arguments, error, message):
 
 
 @pytest.mark.once
+def test_vectors_that_find_no_memory_add_nothing(embedder, monkeypatch):
+    index = make_index(embedder, texts=["area"])
+
+    def fail(vectors):
+        raise MemoryError
+
+    monkeypatch.setattr(index._vectors, "add", fail)
+    with pytest.raises(MemoryError):
+        index.add(["b", "c"])
+    monkeypatch.undo()
+
+    assert (len(index), 1 in index) == (1, False)
+    assert index.add(["width"]) == [1]
+    assert [hit.text for hit in index.search(["width"])[0]] == ["width", "area"]
+
+
+@pytest.mark.once
 def test_what_cannot_be_sought_or_removed_is_refused(embedder):
     index = make_index(embedder)
     with pytest.raises(TypeError, match="`queries` must be a list of texts. Received"):

@@ -16,7 +16,7 @@ class IndexFiles(NamedTuple):
     Args:
         settings: dict: the arguments of `TextIndex`, without its embedder.
         next_id: int. The first id that was not given by count.
-        fingerprint: dict of vectors, by text.
+        fingerprint: dict, of `embedder_fingerprint`.
         records: for each slot a list of id, text and metadata, or `None` where it was
             removed.
         vectors: bytes.
@@ -102,8 +102,17 @@ def _is_index(description):
         and description["index"] == "TextIndex"
         and isinstance(description["settings"], dict)
         and isinstance(description["next_id"], int)
-        and isinstance(description["fingerprint"], dict)
-        and "" in description["fingerprint"]
+        and _is_fingerprint(description["fingerprint"])
+    )
+
+
+def _is_fingerprint(fingerprint):
+    return (
+        isinstance(fingerprint, dict)
+        and set(fingerprint) == {"vectors", "max_length", "truncate"}
+        and isinstance(fingerprint["vectors"], dict)
+        and "" in fingerprint["vectors"]
+        and isinstance(fingerprint["max_length"], int)
     )
 
 

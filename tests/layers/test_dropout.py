@@ -98,7 +98,9 @@ def test_it_comes_back_from_its_config():
 
 def test_what_does_not_fit_is_refused():
     for rate in (1.5, -0.1, float("nan")):
-        with pytest.raises(ValueError, match="`rate` must be from 0 to 1. Received: ra"):
+        with pytest.raises(
+            ValueError, match="`rate` must be from 0 to 1. Received: ra"
+        ):
             Dropout(rate)
     with pytest.raises(ValueError, match=r"`noise_shape` must be left out.*=\(1, 5\)"):
         Dropout(0.5, noise_shape=(1, 5))

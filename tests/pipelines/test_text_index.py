@@ -130,6 +130,10 @@ def test_another_embedder_is_refused(embedder, tmp_path):
         TextIndex.load(tmp_path / "i", make_embedder(seed=5))
     with pytest.raises(ValueError, match="of 8 numbers. Received: one of 12"):
         TextIndex.load(tmp_path / "i", make_embedder(width=12))
+    with pytest.raises(
+        ValueError, match="i: The index needs an embedder that cuts tex"
+    ):
+        TextIndex.load(tmp_path / "i", make_embedder(max_length=30, truncate=True))
     with pytest.raises(TypeError, match="must be a `pipelines.TextEmbedder`. Received"):
         TextIndex.load(tmp_path / "i", None)
     with pytest.raises(TypeError, match="Received: TransformerEncoder"):

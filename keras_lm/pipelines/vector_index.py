@@ -132,9 +132,10 @@ class VectorIndex:
     def _read(self, content):
         try:
             index = self._faiss.deserialize_index(np.frombuffer(content, "uint8"))
-        except RuntimeError as error:  # faiss raises no other
+        except (RuntimeError, MemoryError) as error:  # a size that is wrong asks for all
             raise ValueError(
-                f"The vectors must be whole. Received: what is cut off ({error})"
+                "The vectors must be whole. Received: what is cut off or too large "
+                f"({error})"
             ) from error
         wanted = self._empty()
         if type(index) is not type(wanted) or index.d != self.width:

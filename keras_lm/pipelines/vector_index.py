@@ -132,7 +132,7 @@ class VectorIndex:
     def _read(self, content):
         try:
             index = self._faiss.deserialize_index(np.frombuffer(content, "uint8"))
-        except (RuntimeError, MemoryError) as error:  # a size that is wrong asks for all
+        except (RuntimeError, MemoryError) as error:  # the latter of a wrong size
             raise ValueError(
                 "The vectors must be whole. Received: what is cut off or too large "
                 f"({error})"

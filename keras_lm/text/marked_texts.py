@@ -56,7 +56,11 @@ def is_marked(text: str | bytes) -> bool:
 
 
 def encode_marked(
-    tokenizer, texts: Sequence, max_length: int | None = None, truncate: bool = False
+    tokenizer,
+    texts: Sequence,
+    max_length: int | None = None,
+    truncate: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> tuple[list[list[int]], list[tuple[int, int]]]:
     """Token ids of each text without its marks, and which tokens are the word's.
 
@@ -73,6 +77,7 @@ def encode_marked(
         max_length: int or `None`. Most tokens of a text, special ones included.
         truncate: bool. Whether a longer text loses what is farthest from the word, in
             tokens; else it is refused.
+        numbers: int for each text: what it is called in errors; its place when `None`.
 
     Returns:
         `(rows, words)`: for each text a list of int; the places of the word's first
@@ -89,12 +94,13 @@ def encode_marked(
     plain = isinstance(tokenizer, HuggingFaceTokenizer)
     encoded = tokenizer.encode_parts(parts) if plain else tokenizer.encode(parts)
     rows, words = [], []
-    for place in range(0, len(encoded), 3):
+    for number in range(len(encoded) // 3) if numbers is None else numbers:
+        place = 3 * len(rows)
         before, word, behind = encoded[place : place + 3]
         if not word:
             raise ValueError(
                 "A marked word must have a token. "
-                f"Received: none, of {parts[place + 1]!r} in text {place // 3}"
+                f"Received: none, of {parts[place + 1]!r} in text {number}"
             )
         if max_length is not None:
             room = max_length - special - len(word)
@@ -104,7 +110,7 @@ def encode_marked(
                     f"A text must have at most {max_length} tokens (or `truncate` be "
                     f"true, and the marked word fit). Received: "
                     f"{special + needed + len(word)}, {len(word)} of them the word's, "
-                    f"in text {place // 3}"
+                    f"in text {number}"
                 )
             first, last = kept_around(len(before), len(behind), room)
             before, behind = before[len(before) - first :], behind[:last]

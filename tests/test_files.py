@@ -1,11 +1,11 @@
-"""Folders: complete or absent, whatever happens on the way."""
+"""Folders and files: complete or absent, whatever happens on the way."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from keras_lm.files import complete_folder, flush_folder
+from keras_lm.files import complete_file, complete_folder, flush_folder
 
 pytestmark = pytest.mark.once
 
@@ -157,22 +157,136 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         write(tmp_path / "file" / "target", "new")
 
 
-def test_everything_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
-    fsync, rename, events = os.fsync, Path.rename, []
+def noted_events(folder, monkeypatch):
+    """What is flushed, by its path in a folder, and what is renamed, in this order."""
+    fsync, events = os.fsync, []
 
     def noted_fsync(number):
         place = Path(os.readlink(f"/proc/self/fd/{number}"))
-        events.append(str(place.relative_to(tmp_path)).partition("/")[2])
+        events.append(str(place.relative_to(folder)).partition("/"))
         fsync(number)
 
-    def noted_rename(self, target):
-        events.append("rename")
-        return rename(self, target)
+    def noted(function):
+        def rename(self, target):
+            events.append("rename")
+            return function(self, target)
+
+        return rename
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(Path, "rename", noted_rename)
-    write(tmp_path / "target", "new")
-    assert events == ["part", "part/file", "", "rename"]
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(Path, name, noted(getattr(Path, name)))
+    return events
 
+
+def test_everything_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    events = noted_events(tmp_path, monkeypatch)
+
+    write(tmp_path / "target", "new")
+
+    (beside, *_), *_ = events
+    assert events == [
+        (beside, "/", "part"),
+        (beside, "/", "part/file"),
+        (beside, "", ""),
+        "rename",
+        (".", "", ""),  # the name is, too
+    ]
+    assert beside.startswith(".target-")
     flush_folder(tmp_path / "target")
-    assert events[4:] == events[:3]
+    assert [path for _, _, path in events[5:]] == ["part", "part/file", ""]
+
+
+# ------------------------------------------------------------------------ files
+
+
+def write_file(target, text, **options):
+    with complete_file(target, **options) as path:
+        path.write_text(text)
+
+
+def test_a_file_takes_its_name_at_the_end(tmp_path, monkeypatch):
+    target = tmp_path / "above" / "文件"
+
+    with complete_file(target) as path:
+        assert path.parent == target.parent and path.name.startswith(".文件-")
+        path.write_text("new")
+        assert not target.exists()
+
+    assert names(tmp_path / "above") == ["文件"]
+    assert target.read_text() == "new"
+    monkeypatch.chdir(target.parent)
+    write_file("文件", "newer", overwrite=True)
+    assert target.read_text() == "newer"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_the_file_as_it_was(tmp_path, error):
+    write_file(tmp_path / "old", "old")
+
+    for target in ("old", "new"):
+        with (
+            pytest.raises(error, match="in the middle"),
+            complete_file(tmp_path / target, overwrite=True) as path,
+        ):
+            path.write_text("half")
+            raise error("in the middle")
+
+    assert names(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_a_link_to_a_file_is_followed(tmp_path):
+    write_file(tmp_path / "target", "old")
+    (tmp_path / "link").symlink_to("target")
+
+    write_file(tmp_path / "link", "new", overwrite=True)
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "new"
+    assert names(tmp_path) == ["link", "target"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    events = noted_events(tmp_path, monkeypatch)
+
+    write_file(tmp_path / "target", "new")
+
+    (beside, *_), *others = events
+    assert beside.startswith(".target-")
+    assert others == ["rename", (".", "", "")]
+
+
+def test_a_file_that_is_there_is_refused(tmp_path):
+    write_file(tmp_path / "target", "old")
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(FileExistsError, match="must not exist, or be a file .*target"):
+        write_file(tmp_path / "target", "new")
+    with pytest.raises(FileExistsError, match="must not exist, or be a file .*folder"):
+        write_file(tmp_path / "folder", "new", overwrite=True)
+    with (
+        pytest.raises(FileExistsError, match="can be written. Received: File exists"),
+        complete_file(tmp_path / "other") as path,
+    ):
+        path.write_text("slow")
+        write_file(tmp_path / "other", "fast")
+
+    assert (tmp_path / "target").read_text() == "old"
+    assert (tmp_path / "other").read_text() == "fast"
+    assert names(tmp_path) == ["folder", "other", "target"]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("a file")
+
+    with pytest.raises(OSError, match="file must be one that can be.*file/target"):
+        write_file(tmp_path / "file" / "target", "new")
+    with (
+        pytest.raises(OSError, match="can be written. Received: No space left"),
+        complete_file(tmp_path / "new") as path,
+    ):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    assert names(tmp_path) == ["file"]

@@ -24,6 +24,7 @@ def graph_marked_arrays(tokenizer, pipeline, text):
         encode, end = tokenizer.encode, pipeline.tokenizer.separator_id
         start = []
     is_marked, *parts = _split(text)
+    parts = _spaced(*parts)
     before, word, behind = (encode(tf.identity(part)) for part in parts)
     room = pipeline.max_length - len(start) - 1
     if pipeline.truncate:
@@ -64,6 +65,15 @@ def _split(text):
         tf.where(is_marked, word, text),
         tf.where(is_marked, behind, nothing),
     )
+
+
+def _spaced(before, word, behind):
+    """The space before the word in front of it, as in `text.marked_texts`."""
+    import tensorflow as tf
+
+    rest = tf.strings.regex_replace(before, " $", "")
+    space = tf.where(tf.equal(rest, before), "", " ")
+    return rest, tf.strings.join([space, word]), behind
 
 
 def _partition(text, mark):

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from keras_lm.files import flush_folder
+from keras_lm.files import flush_folder, flush_folder_name
 
 _PREFIX = ".incomplete-"
 
@@ -143,21 +143,6 @@ def place_files(finished: Path, folder: Path, last: str) -> None:
     for name in [*names, last]:
         os.replace(finished / name, folder / name)
     flush_folder_name(folder)
-
-
-def flush_folder_name(folder: Path) -> None:
-    """Makes sure that the names in a folder are on the disk.
-
-    Args:
-        folder: path.
-    """
-    if os.name != "posix":  # only there can a folder be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_alive(process_id):

@@ -29,7 +29,7 @@ class Dropout(keras.layers.Dropout):
         Like `inputs`.
 
     Raises:
-        ValueError: `rate` is not a fraction.
+        ValueError: `rate` is not a fraction, or a `noise_shape` is given.
 
     Example:
         >>> layer = Dropout(0.5, seed=0)
@@ -41,6 +41,13 @@ class Dropout(keras.layers.Dropout):
     """
 
     def __init__(self, rate, seed=None, **kwargs):
+        if not 0 <= rate <= 1:
+            raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate}")
+        if kwargs.get("noise_shape") is not None:
+            raise ValueError(
+                "`noise_shape` must be left out: every number is dropped by itself. "
+                f"Received: noise_shape={kwargs['noise_shape']}"
+            )
         super().__init__(rate, seed=seed, **kwargs)
 
     def call(self, inputs, training=False):

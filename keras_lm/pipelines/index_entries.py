@@ -1,7 +1,7 @@
 """Refuses ids and metadata that an index of texts cannot keep."""
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 
 def check_ids(ids: Sequence, count: int, known: Container) -> list:
@@ -57,13 +57,16 @@ def check_metadata(metadata: Sequence | None, count: int) -> list:
     """
     if metadata is None:
         return [None] * count
-    if isinstance(metadata, (str, bytes, dict)) or len(list(metadata)) != count:
+    is_list = isinstance(metadata, Iterable)
+    is_list = is_list and not isinstance(metadata, (str, bytes, dict))
+    given = list(metadata) if is_list else []
+    if not is_list or len(given) != count:
         raise ValueError(
             "There must be metadata for each text, in a list. "
             f"Received: {metadata!r:.50} for {count} texts"
         )
     kept = []
-    for one in metadata:
+    for one in given:
         try:
             kept.append(json.loads(json.dumps(one, allow_nan=False)))
         except (TypeError, ValueError) as error:

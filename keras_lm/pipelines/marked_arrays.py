@@ -37,10 +37,12 @@ def marked_arrays(
     whole = sorted(set(range(len(texts))) - set(marked))
     rows: list = [None] * len(texts)
     spans = np.zeros((len(texts), 2), "int64")
-    found = encode_marked(tokenizer, [texts[n] for n in marked], max_length, truncate)
+    given, limits = [texts[n] for n in marked], (max_length, truncate)
+    found = encode_marked(tokenizer, given, *limits, numbers=marked)
     for place, row, span in zip(marked, *found, strict=True):
         rows[place], spans[place] = row, span
-    found, _ = encode_texts(tokenizer, [texts[n] for n in whole], max_length, truncate)
+    given = [texts[n] for n in whole]
+    found, _ = encode_texts(tokenizer, given, *limits, numbers=whole)
     for place, row in zip(whole, found, strict=True):
         rows[place], spans[place] = row, (0, len(row))
     token_ids, real = pad_rows(rows, tokenizer.padding_id or 0)

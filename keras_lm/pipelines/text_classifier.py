@@ -10,6 +10,7 @@ from keras_lm.pipelines.check_labels import check_labels
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.text_arrays import text_arrays
+from keras_lm.text.list_of_texts import list_of_texts
 
 
 class TextClassifier:
@@ -155,8 +156,7 @@ class TextClassifier:
             TypeError: as the call.
             ValueError: as the call.
         """
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
+        texts = list_of_texts(texts)
         arrays = text_arrays(
             self.tokenizer, texts, self.max_length, self.truncate, self.pairs
         )

@@ -9,6 +9,7 @@ from keras_lm.pipelines.check_encoder import check_encoder
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.text_arrays import text_arrays
+from keras_lm.text.list_of_texts import list_of_texts
 
 
 class TextEmbedder:
@@ -64,8 +65,7 @@ class TextEmbedder:
             TypeError: `texts` is one string, or a text is neither str nor bytes.
             ValueError: a text has too many tokens.
         """
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
+        texts = list_of_texts(texts)
         arrays = text_arrays(self.tokenizer, texts, self.max_length, self.truncate)
         width, most = self.model.hidden_dim, self.model.max_sequence_length
         vectors = predict_texts(self._with_pooling(), arrays, width, most)

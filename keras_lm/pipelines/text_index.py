@@ -17,6 +17,7 @@ from keras_lm.pipelines.text_index_files import (
     write_index_files,
 )
 from keras_lm.pipelines.vector_index import VectorIndex
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.unicode import as_unicode
 
 _TEXTS_AT_ONCE = 1024  # embedded: their token ids are one array
@@ -133,17 +134,16 @@ class TextIndex:
             ValueError: a text has too many tokens, there is not an id for each text, an
                 id is there already, or a vector is not finite.
         """
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-        texts = [as_unicode(text) for text in texts]
+        texts = [as_unicode(text) for text in list_of_texts(texts)]
         if ids is None:
             ids = range(self._next_id, self._next_id + len(texts))
         ids = check_ids(ids, len(texts), self._slots)
         metadata = check_metadata(metadata, len(texts))
         records = list(zip(ids, texts, metadata, strict=True))
         vectors = self._embed(texts)
-        self._slots |= {one: self._vectors.num_slots + n for n, one in enumerate(ids)}
-        self._vectors.add(vectors)
+        slots = {one: self._vectors.num_slots + n for n, one in enumerate(ids)}
+        self._vectors.add(vectors)  # first: memory may run out there
+        self._slots |= slots
         self._records += records
         numbers = [one for one in ids if isinstance(one, int)]
         self._next_id = max([self._next_id, *(number + 1 for number in numbers)])
@@ -164,13 +164,10 @@ class TextIndex:
             TypeError: `queries` is one string, or a text is neither str nor bytes.
             ValueError: `k` is below 1, or a text has too many tokens.
         """
-        if isinstance(queries, (str, bytes)):
-            raise TypeError(
-                f"`queries` must be a list of texts. Received: {queries!r:.50}"
-            )
+        queries = list_of_texts(queries, "queries")
         if k < 1:
             raise ValueError(f"`k` must be at least 1. Received: k={k}")
-        scores, slots = self._vectors.search(self._embed(list(queries)), k)
+        scores, slots = self._vectors.search(self._embed(queries), k)
         return [
             [
                 self._hit(slot, score)

@@ -16,7 +16,7 @@ class IndexFiles(NamedTuple):
     Args:
         settings: dict: the arguments of `TextIndex`, without its embedder.
         next_id: int. The first id that was not given by count.
-        fingerprint: dict of vectors, by text.
+        fingerprint: dict, of `embedder_fingerprint`.
         records: for each slot a list of id, text and metadata, or `None` where it was
             removed.
         vectors: bytes.
@@ -47,10 +47,11 @@ def write_index_files(directory, files: IndexFiles, overwrite: bool = False) -> 
         "next_id": files.next_id,
         "fingerprint": files.fingerprint,
     }
-    lines = [json.dumps(record, ensure_ascii=False) for record in files.records]
+    # ASCII: a file's name may hold half a surrogate pair, which UTF-8 cannot say.
+    lines = [json.dumps(record) for record in files.records]
     contents = (
-        json.dumps(description, ensure_ascii=False, indent=1).encode("utf-8"),
-        "".join(f"{line}\n" for line in lines).encode("utf-8"),
+        json.dumps(description, indent=1).encode("ascii"),
+        "".join(f"{line}\n" for line in lines).encode("ascii"),
         files.vectors,
     )
     with complete_folder(directory, overwrite) as folder:
@@ -101,8 +102,17 @@ def _is_index(description):
         and description["index"] == "TextIndex"
         and isinstance(description["settings"], dict)
         and isinstance(description["next_id"], int)
-        and isinstance(description["fingerprint"], dict)
-        and "" in description["fingerprint"]
+        and _is_fingerprint(description["fingerprint"])
+    )
+
+
+def _is_fingerprint(fingerprint):
+    return (
+        isinstance(fingerprint, dict)
+        and set(fingerprint) == {"vectors", "max_length", "truncate"}
+        and isinstance(fingerprint["vectors"], dict)
+        and "" in fingerprint["vectors"]
+        and isinstance(fingerprint["max_length"], int)
     )
 
 

@@ -56,8 +56,9 @@ class VectorIndex:
         Args:
             vectors: float32 `(N, D)`, each of length 1.
         """
+        alive = np.pad(self._alive, (0, len(vectors)), constant_values=True)
         self._index.add(np.ascontiguousarray(vectors, "float32"))
-        self._alive = np.pad(self._alive, (0, len(vectors)), constant_values=True)
+        self._alive = alive
 
     def search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest of each query, the nearest first.
@@ -131,9 +132,10 @@ class VectorIndex:
     def _read(self, content):
         try:
             index = self._faiss.deserialize_index(np.frombuffer(content, "uint8"))
-        except RuntimeError as error:  # faiss raises no other
+        except (RuntimeError, MemoryError) as error:  # the latter of a wrong size
             raise ValueError(
-                f"The vectors must be whole. Received: what is cut off ({error})"
+                "The vectors must be whole. Received: what is cut off or too large "
+                f"({error})"
             ) from error
         wanted = self._empty()
         if type(index) is not type(wanted) or index.d != self.width:

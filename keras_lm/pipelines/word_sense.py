@@ -11,6 +11,7 @@ from keras_lm.pipelines.marked_arrays import marked_arrays
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.sense_above import sense_above
+from keras_lm.text.list_of_texts import list_of_texts, lists_of_texts
 from keras_lm.text.marked_texts import split_marked
 from keras_lm.text.unicode import as_unicode
 
@@ -106,7 +107,7 @@ class WordSense:
             ValueError: no word is marked, a text has too many tokens, or there is not a
                 lemma or part for each text.
         """
-        texts = _as_list(texts)
+        texts = list_of_texts(texts)
         if lemmas is None:
             lemmas = [split_marked(text)[1] for text in texts]
         parts = [None] * len(texts) if parts is None else parts
@@ -135,10 +136,10 @@ class WordSense:
             list of `B` float32 arrays: cosines, one for each gloss of the text.
 
         Raises:
-            TypeError: as the call.
+            TypeError: as the call, or the glosses of a text are one string.
             ValueError: as the call, or there is not a list of glosses for each text.
         """
-        texts = _as_list(texts)
+        texts, glosses = list_of_texts(texts), lists_of_texts(glosses, "glosses")
         if len(texts) != len(glosses):
             raise ValueError(
                 "There must be a list of glosses for each text. "
@@ -173,7 +174,7 @@ class WordSense:
         """
         encoder = self.model.encoder
         arrays = marked_arrays(
-            self.tokenizer, _as_list(texts), self.max_length, self.truncate
+            self.tokenizer, list_of_texts(texts), self.max_length, self.truncate
         )
         width, most = encoder.hidden_dim, encoder.max_sequence_length
         return predict_texts(self._with_pooling(), arrays, width, most)
@@ -206,9 +207,3 @@ class WordSense:
             vectors = self.model.encode(**inputs)
             made = self._made = (self.model, keras.Model(inputs, vectors))
         return made[1]
-
-
-def _as_list(texts):
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-    return list(texts)

@@ -25,7 +25,8 @@ def contrastive_dataset(
     Each text has a match: an answer to its question, a paraphrase. In a batch it is
     told from the matches of the other texts, and from all hard negatives, its own and
     those of others. What is known to match is no negative: whatever is a match of this
-    text anywhere in `texts`, in this batch or another, and the text itself.
+    text, or has it as its match, anywhere in `texts`, in this batch or another, and the
+    text itself.
 
     The texts are encoded once, as `pipelines.TextEmbedder` does it, and divided into at
     most `num_buckets` shapes of batches, so negatives are about as long as the match;
@@ -81,7 +82,8 @@ def contrastive_dataset(
         )
     different, numbers = number_texts(texts)
     count = len(different)
-    known = np.unique(numbers[:, 0] * count + numbers[:, 1])
+    both = numbers[:, [0, 1]], numbers[:, [1, 0]]
+    known = np.unique(np.concatenate(both) @ [count, 1])
 
     def finish(inputs, more, weights):
         return inputs, _targets(more["numbers"], weights, known, count), weights

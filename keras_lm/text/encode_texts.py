@@ -13,6 +13,7 @@ def encode_texts(
     max_length: int | None = None,
     truncate: bool = False,
     pairs: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Token ids and segments of each text.
 
@@ -34,6 +35,7 @@ def encode_texts(
         truncate: bool. Whether a longer text loses its end, of a pair the longer one
             first; else it is refused.
         pairs: bool. Whether `texts` are pairs.
+        numbers: int for each text: what it is called in errors; its place when `None`.
 
     Returns:
         `(rows, segments)`: for each text a list of int, and another as long.
@@ -52,12 +54,13 @@ def encode_texts(
     encode = _pairs if pairs else _texts
     rows, segments = encode(tokenizer, texts, most)
     if max_length is not None:
-        for place, row in enumerate(rows):
+        numbers = range(len(rows)) if numbers is None else numbers
+        for number, row in zip(numbers, rows, strict=True):
             if len(row) > max_length:
                 raise ValueError(
                     f"A {'pair' if pairs else 'text'} must have at most {max_length} "
                     "tokens (or `truncate` be true). "
-                    f"Received: {len(row)} in text {place}"
+                    f"Received: {len(row)} in text {number}"
                 )
     return rows, segments
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from keras_lm.text.text_rows import start_of
+from keras_lm.text.encode_words import frame_of
+from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.unicode import as_unicode
 
 MARKS = "[[", "]]"
@@ -55,12 +56,20 @@ def is_marked(text: str | bytes) -> bool:
 
 
 def encode_marked(
-    tokenizer, texts: Sequence, max_length: int | None = None, truncate: bool = False
+    tokenizer,
+    texts: Sequence,
+    max_length: int | None = None,
+    truncate: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> tuple[list[list[int]], list[tuple[int, int]]]:
     """Token ids of each text without its marks, and which tokens are the word's.
 
     The three parts of a text are encoded alone, and stand between the special tokens
-    that a text has, so that no token is of the word and of something else.
+    that a text has, so that no token is of the word and of something else. The space
+    before the word, one " ", goes with the word, as in a text: byte-level BPE and
+    SentencePiece know " bank". XLM-R's tokenizer puts a space before all that it
+    encodes, so a word without one gets other tokens than in its text: the one in
+    "我在[[银行]]", and what follows the one in "[[bank]]s".
 
     Args:
         tokenizer: `SentencePieceTokenizer` or `HuggingFaceTokenizer`.
@@ -68,6 +77,7 @@ def encode_marked(
         max_length: int or `None`. Most tokens of a text, special ones included.
         truncate: bool. Whether a longer text loses what is farthest from the word, in
             tokens; else it is refused.
+        numbers: int for each text: what it is called in errors; its place when `None`.
 
     Returns:
         `(rows, words)`: for each text a list of int; the places of the word's first
@@ -78,25 +88,29 @@ def encode_marked(
         ValueError: no word is marked, it has no token, or a text or its word has too
             many.
     """
-    start, end = start_of(tokenizer), [tokenizer.separator_id]
-    parts = [part for text in texts for part in split_marked(text)]
-    encoded = [_bare(row, start, end) for row in tokenizer.encode(parts)]
+    start, end = frame_of(tokenizer)
+    special = len(start) + len(end)
+    parts = [part for text in texts for part in _spaced(*split_marked(text))]
+    plain = isinstance(tokenizer, HuggingFaceTokenizer)
+    encoded = tokenizer.encode_parts(parts) if plain else tokenizer.encode(parts)
     rows, words = [], []
-    for place in range(0, len(encoded), 3):
+    for number in range(len(encoded) // 3) if numbers is None else numbers:
+        place = 3 * len(rows)
         before, word, behind = encoded[place : place + 3]
         if not word:
             raise ValueError(
                 "A marked word must have a token. "
-                f"Received: none, of {parts[place + 1]!r} in text {place // 3}"
+                f"Received: none, of {parts[place + 1]!r} in text {number}"
             )
         if max_length is not None:
-            room = max_length - len(start) - len(end) - len(word)
+            room = max_length - special - len(word)
             needed = len(before) + len(behind)
             if room < (0 if truncate else needed):
                 raise ValueError(
                     f"A text must have at most {max_length} tokens (or `truncate` be "
-                    f"true, and the marked word fit). Received: {needed + len(word)}, "
-                    f"{len(word)} of them the word's, in text {place // 3}"
+                    f"true, and the marked word fit). Received: "
+                    f"{special + needed + len(word)}, {len(word)} of them the word's, "
+                    f"in text {number}"
                 )
             first, last = kept_around(len(before), len(behind), room)
             before, behind = before[len(before) - first :], behind[:last]
@@ -122,8 +136,8 @@ def kept_around(before: int, behind: int, room: int) -> tuple[int, int]:
     return first, min(behind, room - first)
 
 
-def _bare(row, start, end):
-    """Without the special tokens of a text."""
-    if start and row[:1] == start:
-        row = row[1:]
-    return row[:-1] if row[-1:] == end else row
+def _spaced(before, word, behind):
+    """The parts of a text, the space before the word in front of it."""
+    if before.endswith(" "):
+        return before[:-1], f" {word}", behind
+    return before, word, behind

@@ -11,12 +11,15 @@ from keras_lm.text.pad_rows import pad_rows
 from keras_lm.text.unicode import as_unicode
 
 
-def number_texts(rows: Sequence) -> tuple[list[str], np.ndarray]:
+def number_texts(
+    rows: Sequence, argument: str = "texts"
+) -> tuple[list[str], np.ndarray]:
     """The different texts of some rows, and which of them stands where.
 
     Args:
         rows: tuples or lists of at least two texts, str or UTF-8 bytes, all of one
             length.
+        argument: str, their name in errors.
 
     Returns:
         `(texts, numbers)`: list of str, no two alike, and int64 `(N, C)`.
@@ -32,21 +35,23 @@ def number_texts(rows: Sequence) -> tuple[list[str], np.ndarray]:
         (['a', 'b', 'c'], [[0, 1], [2, 0]])
     """
     if isinstance(rows, (str, bytes)):
-        raise TypeError(f"`texts` must be a list of tuples. Received: {rows!r:.50}")
+        raise TypeError(
+            f"`{argument}` must be a list of tuples. Received: {rows!r:.50}"
+        )
     rows = list(rows)
     if not rows:
-        raise ValueError("`texts` must hold at least one tuple. Received: none")
+        raise ValueError(f"`{argument}` must hold at least one tuple. Received: none")
     known: dict[str, int] = {}
     numbers = []
     for place, row in enumerate(rows):
         if not isinstance(row, (tuple, list)):
             raise TypeError(
-                "`texts` must be tuples or lists of texts. "
+                f"`{argument}` must be tuples or lists of texts. "
                 f"Received: {row!r:.50} in row {place}"
             )
         if len(row) < 2 or len(row) != len(rows[0]):
             raise ValueError(
-                "`texts` must be tuples of two texts or more, all of one length. "
+                f"`{argument}` must be tuples of two texts or more, all of one length. "
                 f"Received: {len(row)} in row {place}, {len(rows[0])} in row 0"
             )
         numbers.append([known.setdefault(as_unicode(text), len(known)) for text in row])

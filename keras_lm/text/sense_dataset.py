@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_lm.text.encode_texts import encode_texts
+from keras_lm.text.list_of_texts import list_of_texts, lists_of_texts
 from keras_lm.text.marked_texts import encode_marked
 from keras_lm.text.pair_batches import pair_batches
 from keras_lm.text.unicode import as_unicode
@@ -57,7 +58,8 @@ def sense_dataset(
         -1 for what is left out; and float32 `(B,)`.
 
     Raises:
-        TypeError: a text or gloss is neither str nor bytes.
+        TypeError: `texts` or the glosses of a text are one string, or a text or gloss
+            is neither str nor bytes.
         ValueError: a number is out of range, there is no text, not a list of glosses
             for each, no word is marked, or a text is longer than allowed.
 
@@ -71,7 +73,7 @@ def sense_dataset(
 
     Source: https://arxiv.org/abs/2005.02590, section 3.
     """
-    texts, glosses = list(texts), [list(some) for some in glosses]
+    texts, glosses = list_of_texts(texts), lists_of_texts(glosses, "glosses")
     _check(texts, glosses, max_glosses)
     if seed >= 0:
         glosses = _drawn(glosses, max_glosses, np.random.default_rng(seed))

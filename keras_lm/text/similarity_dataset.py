@@ -1,5 +1,6 @@
 """Pairs of texts and how alike they are to batches for a dual encoder."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -50,7 +51,8 @@ def similarity_dataset(
         beside.
 
     Raises:
-        TypeError: `pairs` are none, or a text is neither str nor bytes.
+        TypeError: `pairs` are none, a text is neither str nor bytes, or a similarity
+            is no number.
         ValueError: a number is out of range, there is no pair, not a similarity for
             each, or a text is longer than allowed.
 
@@ -64,12 +66,14 @@ def similarity_dataset(
 
     Source: https://arxiv.org/abs/1908.10084, section 3 (regression objective).
     """
-    different, numbers = number_texts(pairs)
+    different, numbers = number_texts(pairs, "pairs")
     if numbers.shape[1] != 2:
         raise ValueError(
             f"`pairs` must be of two texts. Received: {numbers.shape[1]} in row 0"
         )
-    wanted = np.asarray(list(similarities), "float32")
+    wanted = np.array(
+        [_number(one, place) for place, one in enumerate(similarities)], "float32"
+    )
     if len(wanted) != len(numbers):
         raise ValueError(
             "There must be a similarity for each pair. "
@@ -99,4 +103,13 @@ def similarity_dataset(
         shuffle=shuffle,
         seed=seed,
         repeat=repeat,
+    )
+
+
+def _number(similarity, place):
+    with contextlib.suppress(TypeError, ValueError):
+        if not isinstance(similarity, (str, bytes)) and np.ndim(similarity) == 0:
+            return float(similarity)
+    raise TypeError(
+        f"A similarity must be a number. Received: {similarity!r:.50} of pair {place}"
     )

@@ -47,6 +47,7 @@ class _Synset(NamedTuple):
     kind: str
     file: str
     words: list[tuple[str, int]]
+    first: str  # the first word with its marker, "near(a)"; so it stands in keys
     head: tuple[str, str] | None
     gloss: str
 
@@ -96,7 +97,7 @@ class WordNet:
             irregular = folder / f"{PARTS[pos]}.exc"
             if irregular.is_file():
                 for form, *lemmas in _rows(irregular, str.split):
-                    self._irregular[form, pos] = lemmas
+                    self._irregular.setdefault((form, pos), []).extend(lemmas)
 
     def senses(self, word: str, pos: str | None = None) -> list[Sense]:
         """What a word can mean.
@@ -146,8 +147,8 @@ class WordNet:
         number = next((n for one, n in synset.words if one.lower() == lemma), 0)
         head = ":"
         if synset.head in self._synsets:
-            word, head_number = self._synsets[synset.head].words[0]
-            head = f"{word.lower()}:{head_number:02d}"
+            near = self._synsets[synset.head]
+            head = f"{near.first.lower()}:{near.words[0][1]:02d}"
         definition, *examples = synset.gloss.split('; "')
         return Sense(
             f"{lemma}%{_KINDS[synset.kind]}:{synset.file}:{number:02d}:{head}",
@@ -199,7 +200,7 @@ def _data_row(line):
     pointers = others[size + 1 : size + 1 + 4 * int(others[size])]
     heads = [pointers[n + 1] for n in range(0, len(pointers), 4) if pointers[n] == "&"]
     head = ("a", heads[0]) if kind == "s" and heads else None
-    return offset, _Synset(kind, file, words, head, gloss.strip())
+    return offset, _Synset(kind, file, words, others[0], head, gloss.strip())
 
 
 def _base_forms(word, pos):

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_lm.training.to_numpy import to_numpy
 from keras_lm.training.weight_paths import weight_paths
 
 _KERNELS = (keras.layers.Dense, keras.layers.EinsumDense)
@@ -116,7 +116,7 @@ def merged_weights(model: keras.Model) -> list[np.ndarray]:
         left_out |= {id(getattr(layer, name)) for name in names_of(layer)}
         changed[id(base_of(layer))] = merged_kernel(layer)
     return [
-        changed[id(weight)] if id(weight) in changed else _to_numpy(weight)
+        changed[id(weight)] if id(weight) in changed else to_numpy(weight)
         for weight in model.weights
         if id(weight) not in left_out
     ]
@@ -157,11 +157,7 @@ def merged_kernel(layer: keras.layers.Layer) -> np.ndarray:
             f"{layer.path}, which is {layer.quantization_mode}"
         )
     adapter, base = adapter_of(layer), base_of(layer)
-    a, b, kernel = (_to_numpy(one) for one in (adapter.a, adapter.b, base))
+    a, b, kernel = (
+        to_numpy(one).astype("float32") for one in (adapter.a, adapter.b, base)
+    )
     return kernel + adapter.alpha / adapter.rank * (a @ b)
-
-
-def _to_numpy(weight):
-    if "float" in weight.dtype:  # NumPy has no bfloat16
-        weight = ops.cast(weight, "float32")
-    return ops.convert_to_numpy(weight)

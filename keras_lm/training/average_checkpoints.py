@@ -4,7 +4,8 @@ import collections
 
 import keras
 import numpy as np
-from keras import ops
+
+from keras_lm.training.to_numpy import to_numpy
 
 
 class AverageCheckpoints(keras.callbacks.Callback):
@@ -67,6 +68,4 @@ class AverageCheckpoints(keras.callbacks.Callback):
 
 
 def _copy(weight):
-    array = ops.convert_to_numpy(weight.value)
-    # NumPy's own floats: bfloat16, which it does not know, fits float32.
-    return np.array(array, "float32" if array.dtype.kind not in "fiub" else None)
+    return np.array(to_numpy(weight))

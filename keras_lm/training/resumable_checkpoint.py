@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_lm.files import flush_folder_name
 from keras_lm.training.run_fingerprint import name_differences, run_fingerprint
+from keras_lm.training.to_numpy import to_numpy
 
 _FOLDER = re.compile(r"checkpoint_\d{6}")
 
@@ -132,7 +133,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         """Marks the run as finished: the next one starts anew."""
         for folder in self._folders()[:1]:
             (folder / "finished").touch()
-            _flush(folder)
+            flush_folder_name(folder)
 
     def on_train_begin(self, logs=None):
         """Refuses to train what was not restored; Keras calls this."""
@@ -158,9 +159,9 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             beside.mkdir(parents=True)
             _write_variables(beside / "variables.npz", _variables(self.model))
             _write_record(beside / "checkpoint.json", record)
-            _flush(beside)
+            flush_folder_name(beside)
             beside.rename(folder)
-            _flush(self.directory)
+            flush_folder_name(self.directory)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
             raise OSError(
@@ -238,18 +239,11 @@ def _write_variables(path, variables):
     with path.open("wb") as file:
         with zipfile.ZipFile(file, "w") as archive:
             for index, variable in enumerate(variables):
-                array = _to_numpy(variable)
+                array = to_numpy(variable)
                 with archive.open(f"{index}.npy", "w", force_zip64=True) as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _to_numpy(variable):
-    # A copy: NumPy cannot read all that TensorFlow mirrors on several devices.
-    array = ops.convert_to_numpy(ops.copy(variable.value))
-    # NumPy's files know no bfloat16 or float8; float32 holds them exactly.
-    return array if array.dtype.kind in "fiub" else array.astype("float32")
 
 
 def _read_variables(path, variables):
@@ -272,13 +266,3 @@ def _read_variables(path, variables):
 def _read_array(archive, name):
     with archive.open(name) as member:
         return np.lib.format.read_array(member, allow_pickle=False)
-
-
-def _flush(folder):
-    """Makes sure that the entries of a folder are on the disk."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -43,6 +43,9 @@ def retrieval_report(
         DCG  = sum over r = 1 .. k of  g_r / log2(r + 1)
         nDCG = DCG / DCG of the best ranking of all relevant documents
 
+    Differs from the paper in the discount: there it is by log_b of the place, from the
+    place b on.
+
     All relevant documents count in the best ranking and in the recall, also those that
     the search did not find. (scikit-learn's `ndcg_score` wants a score for each
     document; where there is one, and no two are alike, it gives the same.)
@@ -59,8 +62,8 @@ def retrieval_report(
 
     Raises:
         TypeError: an answer, or what is relevant, is a string.
-        ValueError: there is no query, not as many of both, a query has nothing
-            relevant, a gain is below 0, or an answer stands twice.
+        ValueError: `k` is below 1, there is no query, not as many of both, a query has
+            nothing relevant, a gain is below 0, or an answer stands twice.
 
     Example:
         >>> found = keras_lm.training.retrieval_report(

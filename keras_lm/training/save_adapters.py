@@ -1,14 +1,11 @@
 """Writes what was trained of a model with adapters, alone."""
 
-import os
-import secrets
-from pathlib import Path
-
 import keras
 import numpy as np
-from keras import ops
 
+from keras_lm.files import complete_file
 from keras_lm.training.adapters import adapted_layers, adapter_of
+from keras_lm.training.to_numpy import to_numpy
 from keras_lm.training.weight_paths import weight_paths
 
 
@@ -27,11 +24,11 @@ def save_adapters(model: keras.Model, path, overwrite: bool = False) -> None:
 
     Args:
         model: a `keras.Model` with adapters.
-        path: of the file, as "sentiment.npz".
+        path: of the file, as "sentiment.npz". A link to a file is followed.
         overwrite: bool. Whether a file that is there may be replaced.
 
     Raises:
-        FileExistsError: it exists, and `overwrite` is false.
+        FileExistsError: it exists, and is no file or `overwrite` is false.
         OSError: it cannot be written.
         ValueError: the model has no adapters.
 
@@ -44,21 +41,9 @@ def save_adapters(model: keras.Model, path, overwrite: bool = False) -> None:
         >>> folder = tempfile.TemporaryDirectory()
         >>> save_adapters(encoder, pathlib.Path(folder.name) / "adapters.npz")
     """
-    path = Path(path)
     arrays = _arrays(model)
-    if path.exists() and not (overwrite and path.is_file()):
-        raise FileExistsError(
-            f"The file must not exist, or overwrite=True be given. Received: {path}"
-        )
-    beside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with beside.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with complete_file(path, overwrite) as place, place.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def _arrays(model):
@@ -71,16 +56,12 @@ def _arrays(model):
     arrays, written = {}, set()
     for path, layer in layers.items():
         adapter = adapter_of(layer)
-        arrays[f"lora_a/{path}"] = _to_numpy(adapter.a)
-        arrays[f"lora_b/{path}"] = _to_numpy(adapter.b)
+        arrays[f"lora_a/{path}"] = to_numpy(adapter.a)
+        arrays[f"lora_b/{path}"] = to_numpy(adapter.b)
         arrays[f"lora_alpha/{path}"] = np.float32(adapter.alpha)
         written |= {id(adapter.a), id(adapter.b)}
     trained = {id(weight) for weight in model.trainable_weights} - written
     for path, weight in weight_paths(model).items():
         if id(weight) in trained:
-            arrays[f"trained/{path}"] = _to_numpy(weight)
+            arrays[f"trained/{path}"] = to_numpy(weight)
     return arrays
-
-
-def _to_numpy(weight):
-    return ops.convert_to_numpy(ops.cast(weight, "float32"))  # NumPy has no bfloat16

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Sequence
 import keras
 
 _NEAREST = 5
+_LAYER = re.compile(r"([^/]+)(/[^/]*)?$")  # the last layer of a path, and the weight
 
 
 def weight_paths(model: keras.Model) -> dict[str, keras.Variable]:
     """The weights of a model by paths that are the same in every session.
 
-    Keras counts models up ("transformer_encoder_3"); the number is left out, unless two
-    weights would then have one path, as those of two encoders in one model.
+    What is given no name Keras counts through the session ("transformer_encoder_3").
+    Here it is counted within the model, if it is the first name of a path: the first
+    is "transformer_encoder", the second "transformer_encoder_1". Layers that were given
+    the same name are counted likewise: "head/kernel", "head_1/kernel".
 
     Args:
         model: a built `keras.Model`.
@@ -21,17 +24,25 @@ def weight_paths(model: keras.Model) -> dict[str, keras.Variable]:
     Returns:
         dictionary of variables, in the model's order.
     """
+    given = _given_names(model)
     counted: dict[str, list] = {}
+    named: dict[str, keras.Variable] = {}
     for weight in model.weights:
-        counted.setdefault(path_of(weight.path), []).append(weight)
-    return {
-        (
-            path_of(weight.path)
-            if len(counted[path_of(weight.path)]) == 1
-            else weight.path
-        ): weight
-        for weight in model.weights
-    }
+        first, slash, rest = weight.path.partition("/")
+        if first not in given:
+            kind = path_of(first)
+            alike = counted.setdefault(kind, [])
+            if first not in alike:
+                alike.append(first)
+            number = alike.index(first)
+            first = f"{kind}_{number}" if number else kind
+        whole = path = f"{first}{slash}{rest}"
+        number = 0
+        while path in named:
+            number += 1
+            path = _LAYER.sub(rf"\1_{number}\2", whole)
+        named[path] = weight
+    return named
 
 
 def path_of(path: str) -> str:
@@ -79,6 +90,16 @@ def matching_paths(
             )
         found |= hits
     return [path for path in paths if path in found]
+
+
+def _given_names(model):
+    """Names of layers that do not say the class, so that Keras did not make them."""
+    return {
+        layer.name
+        for layer in model._flatten_layers()
+        if path_of(layer.name).replace("_", "")
+        != type(layer).__name__.replace("_", "").lower()
+    }
 
 
 def _compiled(pattern, argument):

@@ -96,6 +96,12 @@ def test_it_comes_back_from_its_config():
     assert (again.rate, again.seed) == (0.25, 7)
 
 
-def test_a_rate_that_is_no_fraction_is_refused():
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        Dropout(1.5)
+def test_what_does_not_fit_is_refused():
+    for rate in (1.5, -0.1, float("nan")):
+        with pytest.raises(
+            ValueError, match="`rate` must be from 0 to 1. Received: ra"
+        ):
+            Dropout(rate)
+    with pytest.raises(ValueError, match=r"`noise_shape` must be left out.*=\(1, 5\)"):
+        Dropout(0.5, noise_shape=(1, 5))
+    assert Dropout(0.5, noise_shape=None).rate == 0.5

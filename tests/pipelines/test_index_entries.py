@@ -13,6 +13,7 @@ def test_what_is_kept_is_a_list():
     assert check_metadata(None, 2) == [None, None]
     assert check_metadata(({"页": (1, 2)}, "🙂"), 2) == [{"页": [1, 2]}, "🙂"]
     assert check_metadata([], 0) == []
+    assert check_metadata(iter("中b"), 2) == ["中", "b"]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ def test_ids_that_do_not_fit_are_refused(ids, error, message):
         ([1], ValueError, r"each text, in a list. Received: \[1\] for 2 texts"),
         ({"a": 1, "b": 2}, ValueError, "metadata for each text, in a list"),
         ("ab", ValueError, "metadata for each text, in a list. Received: 'ab'"),
+        (5, ValueError, "each text, in a list. Received: 5 for 2 texts"),
+        ("", ValueError, "each text, in a list. Received: '' for 2 texts"),
         ([1, {2}], TypeError, r"what JSON can hold. Received: \{2\} \("),
         ([1, float("nan")], TypeError, "what JSON can hold. Received: nan"),
     ],

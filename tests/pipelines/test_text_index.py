@@ -130,6 +130,10 @@ def test_another_embedder_is_refused(embedder, tmp_path):
         TextIndex.load(tmp_path / "i", make_embedder(seed=5))
     with pytest.raises(ValueError, match="of 8 numbers. Received: one of 12"):
         TextIndex.load(tmp_path / "i", make_embedder(width=12))
+    with pytest.raises(
+        ValueError, match="i: The index needs an embedder that cuts tex"
+    ):
+        TextIndex.load(tmp_path / "i", make_embedder(max_length=30, truncate=True))
     with pytest.raises(TypeError, match="must be a `pipelines.TextEmbedder`. Received"):
         TextIndex.load(tmp_path / "i", None)
     with pytest.raises(TypeError, match="Received: TransformerEncoder"):
@@ -201,6 +205,23 @@ def test_what_is_refused_adds_nothing(embedder, arguments, error, message):
     assert len(index) == 1
     assert [hit.text for hit in index.search(["b"])[0]] == ["area"]
     assert index.add(["b"]) == [1]
+
+
+@pytest.mark.once
+def test_vectors_that_find_no_memory_add_nothing(embedder, monkeypatch):
+    index = make_index(embedder, texts=["area"])
+
+    def fail(vectors):
+        raise MemoryError
+
+    monkeypatch.setattr(index._vectors, "add", fail)
+    with pytest.raises(MemoryError):
+        index.add(["b", "c"])
+    monkeypatch.undo()
+
+    assert (len(index), 1 in index) == (1, False)
+    assert index.add(["width"]) == [1]
+    assert [hit.text for hit in index.search(["width"])[0]] == ["width", "area"]
 
 
 @pytest.mark.once

@@ -1,6 +1,7 @@
 """The folder of an index: written and read, whole or refused."""
 
 import json
+import os
 
 import pytest
 
@@ -14,8 +15,17 @@ pytestmark = pytest.mark.once
 FILES = IndexFiles(
     settings={"kind": "exact"},
     next_id=7,
-    fingerprint={"": [0.5], "中": [1.0]},
-    records=[[0, "a\u2028b\n\r\x85🙂", {"page": 3}], None, ["中", "", None]],
+    fingerprint={
+        "vectors": {"": [0.5], "中": [1.0]},
+        "max_length": 9,
+        "truncate": True,
+    },
+    records=[
+        [0, "a\u2028b\n\r\x85🙂", {"page": 3}],
+        None,
+        ["中", "", None],
+        [os.fsdecode(b"caf\xe9"), "", {"path": os.fsdecode(b"\xff.txt")}],
+    ],
     vectors=b"\x00\n",
 )
 
@@ -45,6 +55,10 @@ def change(description, **entries):
     return json.dumps(json.loads(description) | entries).encode()
 
 
+def change_fingerprint(description, **entries):
+    return change(description, fingerprint=FILES.fingerprint | entries)
+
+
 @pytest.mark.parametrize(
     ("name", "spoil"),
     [
@@ -55,7 +69,10 @@ def change(description, **entries):
         ("index.json", lambda content: change(content, settings=[])),
         ("index.json", lambda content: change(content, next_id="7")),
         ("index.json", lambda content: change(content, more=1)),
-        ("index.json", lambda content: change(content, fingerprint={"a": [1.0]})),
+        ("index.json", lambda content: change(content, fingerprint={"": [1.0]})),
+        ("index.json", lambda content: change_fingerprint(content, vectors={"a": [1]})),
+        ("index.json", lambda content: change_fingerprint(content, vectors=None)),
+        ("index.json", lambda content: change_fingerprint(content, max_length="9")),
         ("texts.jsonl", lambda content: content[:-1]),
         ("texts.jsonl", lambda content: content[:10]),
         ("texts.jsonl", lambda content: content + b"[1, 2]\n"),

@@ -153,6 +153,17 @@ def test_bytes_of_another_are_refused(kind):
         make_index(kind, 4, content=content)
 
 
+def test_a_size_beyond_memory_is_refused(monkeypatch):
+    # A size in the graph that says 2^39, which faiss then asks for, made so by hand.
+    def fail(content):
+        raise MemoryError("std::bad_alloc")
+
+    content = make_index("hnsw").to_bytes()
+    monkeypatch.setattr("faiss.deserialize_index", fail)
+    with pytest.raises(ValueError, match=r"must be whole.* too large \(std::bad_alloc"):
+        make_index("hnsw", content=content)
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ImportError, match=r"keras-lm\[search\].*without faiss"):

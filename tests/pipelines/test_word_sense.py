@@ -53,10 +53,10 @@ def test_scores_are_cosines_of_word_and_gloss(sense):
 
     scores = sense.scores(TEXTS, glosses)
 
-    word = alone(sense, "a hut on the ", "bank", "")
+    word = alone(sense, "a hut on the", " bank", "")
     expected = [word @ alone(sense, gloss) for gloss in glosses[0]]
     assert_close(scores[0], expected)
-    word = alone(sense, "they ", "bank", " on it")
+    word = alone(sense, "they", " bank", " on it")
     assert_close(
         scores[3], [word @ alone(sense, gloss) for gloss in ("land", "\ufffd")]
     )
@@ -130,6 +130,8 @@ def test_what_does_not_fit_is_refused(sense, wordnet):
         sense(["a [[bank]]"], wordnet, ["bank", "bank"])
     with pytest.raises(ValueError, match="glosses for each text. Received: 1 and 0"):
         sense.scores(["a [[bank]]"], [])
+    with pytest.raises(TypeError, match=r"`glosses\[0\]` must be a list of texts. Rec"):
+        sense.scores(["a [[bank]]"], [b"land"])
     with pytest.raises(ValueError, match="at most 60 tokens.*in text 0"):
         sense.vectors(["\0" * 60 + "[[bank]]"])
     with pytest.raises(ValueError, match="at most 60 tokens"):

@@ -69,6 +69,20 @@ def test_what_matches_in_another_batch_is_no_negative_either():
 
 
 @pytest.mark.once
+def test_what_a_text_is_the_match_of_is_no_negative_of_it():
+    texts = [("u", "v"), ("v", "w"), ("x", "u")]
+
+    ((_, targets, _),) = batches_of(texts, 3, shuffle=False, num_buckets=1)
+
+    assert targets.tolist() == [
+        # v   w   u
+        [1, 0, -1],
+        [-1, 1, -1],  # v: (u, v) is a pair
+        [0, 0, 1],  # x: u
+    ]
+
+
+@pytest.mark.once
 def test_rows_that_fill_are_no_negatives():
     *_, (inputs, targets, weights) = batches_of(
         [("q", "u", "x"), ("r", "v", "y"), ("s", "w", "z")],

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_lm.text import HuggingFaceTokenizer
+from keras_lm.text import HuggingFaceTokenizer, train_tokenizer
+from keras_lm.text.encode_texts import encode_texts
 from keras_lm.text.marked_texts import (
     encode_marked,
     is_marked,
@@ -38,10 +39,51 @@ def test_tokens_are_of_the_word_or_of_the_rest(before, word, behind):
         return
     (row,), ((first, last),) = encode_marked(TOKENIZER, [f"{before}[[{word}]]{behind}"])
 
+    space = " " * before.endswith(" ")
     assert row[-1] == TOKENIZER.separator_id
-    assert TOKENIZER.decode(row[:first]) == before
-    assert TOKENIZER.decode(row[first:last]) == word
+    assert TOKENIZER.decode(row[:first]) + space == before
+    assert TOKENIZER.decode(row[first:last]) == space + word
     assert TOKENIZER.decode(row[last:-1]) == behind
+
+
+def byte_level_bpe(corpus):
+    """One as RoBERTa's."""
+    import tokenizers
+    from tokenizers import pre_tokenizers, processors
+
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", 1), ("<s>", 0), add_prefix_space=False
+    )
+    return HuggingFaceTokenizer(tokenizer.to_str())
+
+
+MARKED = ["of the [[bank]] of", "[[bank]] of the", "the  [[bank]]", "the [[银行]] of"]
+
+
+@pytest.mark.parametrize("kind", ["ours", "byte-level BPE"])
+def test_a_word_has_the_tokens_that_it_has_in_its_text(kind):
+    corpus = ["of the bank of the river", "the bank the  bank", "the 银行 of"] * 20
+    if kind == "ours":
+        tokenizer = train_tokenizer(corpus, 300)
+    else:
+        tokenizer = byte_level_bpe(corpus)
+
+    rows, words = encode_marked(tokenizer, MARKED)
+
+    plain = [text.replace("[[", "").replace("]]", "") for text in MARKED]
+    assert rows == encode_texts(tokenizer, plain)[0]
+    found = [tokenizer.decode(row[slice(*word)]) for row, word in zip(rows, words)]
+    assert found == [" bank", "bank", " bank", " 银行"]
 
 
 def test_pretrained_tokenizers_stand_around_the_whole():
@@ -87,7 +129,7 @@ def test_the_nearest_are_kept(before, behind, room):
 
 def test_texts_that_are_too_long_are_refused():
     texts = ["[[é]]", "ÿÿÿ [[é]] ÿÿ"]
-    with pytest.raises(ValueError, match="at most 5 tokens.*, 2 of them.*in text 1"):
+    with pytest.raises(ValueError, match="at most 5 tokens.*: 15, 3 of .*in text 1"):
         encode_marked(TOKENIZER, texts, 5)
-    with pytest.raises(ValueError, match="at most 2 tokens.*2 of them.*in text 0"):
+    with pytest.raises(ValueError, match="at most 2 tokens.*: 3, 2 of .*in text 0"):
         encode_marked(TOKENIZER, texts, 2, truncate=True)

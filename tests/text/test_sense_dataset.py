@@ -32,7 +32,7 @@ def test_a_case_done_by_hand():
             inputs["token_ids"], inputs["padding_mask"], inputs["pooling_mask"]
         )
     ]
-    rows = [texts.index(one) for one in [("a ÿ", "ÿ"), ("é 中", "é"), ("b ÿ", "ÿ")]]
+    rows = [texts.index(one) for one in [("a ÿ", " ÿ"), ("é 中", "é"), ("b ÿ", " ÿ")]]
     assert order == [0, 1]
     others = [
         [decoded(*one) for one in zip(*both)]
@@ -114,3 +114,11 @@ def test_what_does_not_fit_is_refused(options, message):
         sense_dataset(
             **{"texts": TEXTS, "glosses": GLOSSES, **options}, tokenizer=TOKENIZER
         )
+
+
+@pytest.mark.once
+def test_a_string_is_no_list_of_glosses():
+    with pytest.raises(TypeError, match=r"`glosses\[1\]` must be a list of texts. Rec"):
+        sense_dataset(TEXTS, [["u", "v"], "x 中", ["v"]], TOKENIZER)
+    with pytest.raises(TypeError, match="`texts` must be a list of texts. Received: "):
+        sense_dataset("[[é]]", GLOSSES, TOKENIZER)

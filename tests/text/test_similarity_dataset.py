@@ -53,9 +53,24 @@ def test_fit_brings_the_cosines_there():
         (PAIRS, [1.0], "a similarity for each pair. Received: 3 pairs and 1 sim"),
         (PAIRS, [0, 1, 5], "must be from -1 to 1. Received: 5.0 of pair 2"),
         (PAIRS, [0, np.nan, 1], "must be from -1 to 1. Received: nan of pair 1"),
+        ([], [], "`pairs` must hold at least one tuple. Received: none"),
+        ([("a",)], [1], "`pairs` must be tuples of two texts or more.*1 in row 0"),
         ([("a", "b", "c")], [1], "`pairs` must be of two texts. Received: 3 in row 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(pairs, similarities, message):
     with pytest.raises(ValueError, match=message):
         similarity_dataset(pairs, similarities, TOKENIZER)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "similarity", ["0.5", b"1", [1.0], [[1.0], 2.0], np.ones(1), None, {}]
+)
+def test_what_is_no_number_is_refused(similarity):
+    with pytest.raises(TypeError, match="must be a number. Received: .* of pair 2"):
+        similarity_dataset(PAIRS, [0, np.float32(1), similarity], TOKENIZER)
+    with pytest.raises(TypeError, match="`pairs` must be a list of tuples. Received"):
+        similarity_dataset("中文", [1], TOKENIZER)
+    with pytest.raises(TypeError, match="`pairs` must be tuples or lists of texts. Re"):
+        similarity_dataset([3], [1], TOKENIZER)

@@ -9,7 +9,7 @@ FILES = {
     'the land beside a river; "a hut on the bank"; "the bank is steep"  \n'
     "00000200 14 n 01 bank 0a 000 | a house that lends money  \n"
     "00000300 05 n 01 mouse 0 000 | 小动物 🙂  \n",
-    "noun.exc": "mice mouse\n",
+    "noun.exc": "mice mouse\nmice bank\n",
     "index.verb": "bank v 1 0 1 0 00000100  \nmouse v 1 0 1 0 00000200  \n"
     "hope v 1 0 1 0 00000100  \n",
     "data.verb": "00000100 40 v 02 bank 0 hope 3 000 01 + 02 00 | trust in it  \n"

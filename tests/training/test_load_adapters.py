@@ -184,7 +184,13 @@ def test_files_that_are_cut_off_or_absent_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a file of `save_adapters`"):
         load_adapters(model, tmp_path / "none.npz")
     path = write(tmp_path / "a.npz", arrays_of())
-    for content in (path.read_bytes()[:-200], b"\x80\x04K\x01.", b""):
+    whole = path.read_bytes()
+    head = whole.index(b"PK\1\2")  # of the first file, in the list at the end
+    damaged = [
+        whole[: head + place] + byte + whole[head + place + 1 :]
+        for place, byte in [(8, b"\1"), (10, b"\x63"), (10, b"\x08")]
+    ]  # encrypted, an unknown compression, another one
+    for content in (whole[:-200], b"\x80\x04K\x01.", b"", *damaged):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="must be a whole file of `save_adapters`"):
             load_adapters(model, path)

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from keras_lm.models import TransformerEncoder
+from keras_lm.training.freeze import freeze
 from keras_lm.training.weight_paths import matching_paths, path_of, weight_paths
 from tests.training.small_classifier import SIZES, make_classifier
 
@@ -22,15 +23,49 @@ def test_paths_do_not_count_models():
     )
 
 
-def test_weights_of_two_encoders_keep_their_numbers():
+def two_encoders():
     inputs = keras.Input((None,), dtype="int32")
     first, second = (TransformerEncoder(**{**SIZES, "num_layers": 1}) for _ in range(2))
-    model = keras.Model(inputs, [first(inputs), second(inputs)])
+    return keras.Model(inputs, [second(inputs), first(inputs)]), (second, first)
+
+
+def test_two_encoders_are_counted_within_their_model():
+    TransformerEncoder(**SIZES)  # counted by Keras
+    (one, encoders), (twin, _) = two_encoders(), two_encoders()
+
+    named = weight_paths(one)
+
+    assert list(named) == list(weight_paths(twin))
+    assert len(named) == len(one.weights)
+    for name, encoder in zip(
+        ["transformer_encoder", "transformer_encoder_1"], encoders
+    ):
+        own = {id(weight) for path, weight in named.items() if f"{name}/" in path}
+        assert own == {id(weight) for weight in encoder.weights}
+
+
+class Alike(keras.Model):
+    """Six layers with the names that they are given."""
+
+    def __init__(self, names):
+        super().__init__(name="net_3")
+        self.parts = [keras.layers.Dense(5, name=name) for name in names]
+        for part in self.parts:
+            part.build((None, 5))
+
+
+def test_names_that_were_given_stay_and_equal_ones_are_counted():
+    names = ["头_2", "头", "头", "block_1", "头_1", "头"]
+    model = Alike(names)
 
     named = weight_paths(model)
 
-    assert len(named) == len(model.weights)
-    assert {path.split("/")[0] for path in named} == {first.name, second.name}
+    biases = [path for path in named if path.endswith("/bias")]
+    assert biases == [
+        f"{name}/bias" for name in ["头_2", "头", "头_1", "block_1", "头_1_1", "头_3"]
+    ]
+    assert [id(weight) for weight in named.values()] == [id(w) for w in model.weights]
+    assert freeze(model, "").total == 6 * 30
 
 
 def test_a_pattern_is_found_anywhere_in_a_path():

@@ -167,7 +167,7 @@ def _follow(translator, job):
             spreads.append(float(row[place].std()))
     return {
         "finite": finite,
-        "largest_difference": max(differences, default=0.0),
+        "largest_difference": float(np.max(differences, initial=0.0)),
         "greedy_agreement": float(np.mean(equal)),
         "spread": float(np.mean(spreads)),
     }

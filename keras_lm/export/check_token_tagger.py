@@ -132,7 +132,8 @@ def _compare_words(job, text, words, labels, scores):
     difference = np.abs(scores[:count] - np.exp(shares[every, places]))
     difference = [*difference, *np.abs(scores[count:])]
     equal = shares[every, places].sum() >= shares[every, best].sum() - CLOSE
-    return max(difference, default=0.0), bool(equal and _keeps_rules(places, job))
+    difference = float(np.max(difference, initial=0.0))  # NaN stays, unlike in max()
+    return difference, bool(equal and _keeps_rules(places, job))
 
 
 def _keeps_rules(places, job):

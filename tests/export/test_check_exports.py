@@ -5,9 +5,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from keras_lm.export import process
+from keras_lm.export.check_exports import _follow
 from tests.export.conftest import PROMPTS
 
 
@@ -54,6 +56,24 @@ def test_a_text_that_differs_is_told(litert, pipeline, tmp_path):
 
     assert not answer["agrees"]
     assert answer["equal"] == [True, False, True, True, True]
+
+
+@pytest.mark.once
+def test_a_logit_that_is_no_number_is_seen_wherever_it_stands(tmp_path):
+    class Generator:
+        def start(self):
+            return 0
+
+        def step(self, signature, token_ids, place):  # the second step's are no numbers
+            return np.array([0.0, np.nan if place == 1 else 1.0]), place + 1
+
+    np.save(tmp_path / "logits.npy", [[[0.0, 1.0]] * 4])
+    job = {"logits_path": str(tmp_path / "logits.npy")}
+
+    found = _follow(Generator(), {**job, "token_ids": [[1] * 4], "prompt_lengths": [1]})
+
+    assert np.isnan(found["largest_difference"])
+    assert not found["finite"]
 
 
 @pytest.mark.once

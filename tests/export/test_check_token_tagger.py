@@ -70,6 +70,16 @@ def test_all_texts_together():
     assert not _summary([(np.nan, True)], JOB)["finite"]
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_score_that_is_no_number_is_seen_wherever_it_stands(place):
+    scores = np.where(np.arange(4) == place, np.nan, SCORES)
+
+    found = _summary([_compare_words(JOB, 0, WORDS, TAGS, scores)], JOB)
+
+    assert np.isnan(found["largest_difference"])
+    assert not found["finite"]
+
+
 def test_it_imports_neither_keras_nor_keras_lm():
     nodes = list(ast.walk(ast.parse(CHECKER.read_text("utf-8"))))
     names = {

@@ -53,10 +53,11 @@ def _split(text):
     """`(is_marked, before, word, behind)`; of a text without marks all is the word."""
     import tensorflow as tf
 
+    from keras_lm.text.graph_offsets import is_blank
+
     before, rest, opened = _partition(text, MARKS[0])
     word, behind, closed = _partition(rest, MARKS[1])
-    is_marked = tf.logical_and(opened, closed)
-    is_marked = tf.logical_and(is_marked, tf.strings.length(tf.strings.strip(word)) > 0)
+    is_marked = opened & closed & ~is_blank(word)
     nothing = tf.zeros_like(text)
     return (
         is_marked,

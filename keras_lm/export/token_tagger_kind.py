@@ -203,7 +203,8 @@ def litert_description(pipeline) -> dict:
 def _probes(pipeline):
     """Texts as bytes that fit, and for each a word in its middle, if that is asked."""
     texts, predicates = [], []
-    for probe in PROBES:
+    # The first text is also run alone and padded: it is not the one without words.
+    for probe in (*PROBES[1:], PROBES[0]):
         text = probe.encode("utf-8", "surrogateescape")
         words = _words(pipeline, text)
         arrays, firsts = _arrays(pipeline, [words], None, pipeline.truncate)

@@ -133,6 +133,8 @@ def test_who_is_told_no_predicate_takes_no_marks():
         len(expected["texts"])
         == len(reference(make_tagger(predicates=True), None)["texts"]) + 1
     )
+    assert expected["texts"][-1] == ""
+    assert len(expected["words"][0]) > 1  # of the text that is also run alone
 
 
 @pytest.mark.slow

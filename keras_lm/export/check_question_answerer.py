@@ -14,10 +14,11 @@ not even TensorFlow. `JOB.json` names the exports and what the model answered:
      "logits": [[[…, …]]],             of start and end, for each token of each row
      "choices": [[["text", start, end, score, weight]]]}
                                        of each question, the best answers; the one of
-                                       the largest weight is the model's
+                                       the largest weight is the model's, -1 is where
+                                       none begins and ends
 
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
-`equal` (one bool a question), `agrees`, `greedy_agreement`, `largest_difference` (of a
+`equal` (one bool an answer), `agrees`, `greedy_agreement`, `largest_difference` (of a
 score; for LiteRT of a logit where an answer may be), `finite`, `size_bytes`, for a
 SavedModel `answers` and `furthest` (the question that has the difference), and, for
 LiteRT, `spread` (of the model's logits of a row).
@@ -33,7 +34,7 @@ CLOSE = 1e-4  # where two answers are as close, either is the model's choice
 
 
 def check_saved_model(path, job):
-    """What `serving_default` answers, all questions at once and one alone.
+    """What `serving_default` and `best` answer, all questions at once and one alone.
 
     Args:
         path: str. The version folder.
@@ -46,19 +47,20 @@ def check_saved_model(path, job):
     import tensorflow_text  # noqa: F401, its ops
 
     model = tf.saved_model.load(path)
-    serve = model.signatures["serving_default"]
     texts = {
         name: tf.constant([_bytes(text) for text in job[f"{name}s"]], tf.string)
         for name in ("question", "context")
     }
     first = {name: one[:1] for name, one in texts.items()}
-    served = []
-    for given in (texts, first):
-        answer = {name: one.numpy().tolist() for name, one in serve(**given).items()}
-        texts_of = [text.decode("utf-8") for text in answer["answer"]]
-        numbers = (answer[name] for name in ("start", "end", "score"))
-        served += zip(texts_of, *numbers)
-    return {**compare(served, job), "size_bytes": _size_bytes(Path(path))}
+    # Where the model says that there is none, what it thinks best is looked at too.
+    spans = [[one for one in some if one[1] >= 0] for some in job["choices"]]
+    served, wanted, names = [], [], []
+    for signature, choices in (("serving_default", job["choices"]), ("best", spans)):
+        for given in (texts, first):
+            served += _rows_of(model.signatures[signature](**given))
+        wanted += [*choices, choices[0]]
+        names += [*job["questions"], job["questions"][0]]
+    return {**compare(served, wanted, names), "size_bytes": _size_bytes(Path(path))}
 
 
 def check_litert(path, job):
@@ -110,22 +112,29 @@ def check_litert(path, job):
     }
 
 
-def compare(served, job):
-    """Answers of a SavedModel, that of the first question at the end again.
+def _rows_of(answer):
+    """Tuples of text, start, end and score."""
+    answer = {name: one.numpy().tolist() for name, one in answer.items()}
+    texts = [text.decode("utf-8") for text in answer["answer"]]
+    return zip(texts, answer["start"], answer["end"], answer["score"])
+
+
+def compare(served, wanted, questions):
+    """Answers of a SavedModel with those of the model.
 
     Args:
         served: tuples of text, start, end and score.
-        job: dict, see the top of this file.
+        wanted: for each the `choices` that are the model's.
+        questions: list of str, of each.
 
     Returns:
         dict, see the top of this file; without the size.
     """
     equal, far = [], []
-    for answer, choices in zip(served, [*job["choices"], job["choices"][0]]):
-        *span, score = answer
+    for (*span, score), choices in zip(served, wanted):
         most = max(weight for *_, weight in choices)
         close = [one for one in choices if one[-1] >= most - CLOSE]
-        known = [one[3] for one in close if one[:3] == list(span)]
+        known = [one[3] for one in close if one[:3] == span]
         equal.append(bool(known))
         far.append(abs(score - known[0]) if known else 1.0)
     return {
@@ -134,7 +143,7 @@ def compare(served, job):
         "agrees": all(equal),
         "greedy_agreement": float(np.mean(equal)),
         "largest_difference": float(np.max(far)),
-        "furthest": job["questions"][int(np.argmax(far)) % len(job["questions"])],
+        "furthest": questions[int(np.argmax(far))],
         "finite": bool(np.isfinite([score for *_, score in served]).all()),
     }
 

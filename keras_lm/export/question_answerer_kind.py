@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.graph_answers import graph_answers, graph_windows
+from keras_lm.export.graph_answers import graph_answers, graph_best, graph_windows
 from keras_lm.export.graph_texts import describe_tokenizer, graph_tokenizer
 from keras_lm.export.reference import PROBES
 from keras_lm.pipelines.predict_texts import predict_tokens
@@ -100,7 +100,7 @@ def saved_model_signatures(pipeline):
         pipeline: `QuestionAnswerer`.
 
     Returns:
-        `(signatures, kept)`: dict of a concrete function, and the tokenizer's graph.
+        `(signatures, kept)`: dict of concrete functions, and the tokenizer's graph.
 
     Raises:
         ExportError: the tokenizer cannot be in a graph.
@@ -109,18 +109,27 @@ def saved_model_signatures(pipeline):
 
     tokenizer = graph_tokenizer(pipeline.tokenizer)
 
-    def serve(question, context):
+    def find(question, context):
         arrays, starts, ends = graph_windows(tokenizer, pipeline, question, context)
         logits = pipeline.model(arrays, training=False)
         mask = arrays["context_mask"]
-        return graph_answers(pipeline, logits, context, mask, starts, ends)
+        return graph_best(pipeline, logits, context, mask, starts, ends)
+
+    def serve(question, context):
+        return graph_answers(pipeline, *find(question, context))
+
+    def best(question, context):
+        return find(question, context)[0]
 
     specs = {
         name: tf.TensorSpec([None], tf.string, name=name)
         for name in ("question", "context")
     }
-    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
-    return {"serving_default": function}, tokenizer
+    signatures = {
+        name: tf.function(one, autograph=False).get_concrete_function(**specs)
+        for name, one in (("serving_default", serve), ("best", best))
+    }
+    return signatures, tokenizer
 
 
 def litert_signatures(pipeline) -> dict:

@@ -15,7 +15,7 @@ from keras_lm import export, models, pipelines, text, training
 from keras_lm.cli.demo_settings import DemoSettings
 from keras_lm.cli.report import Report
 from keras_lm.cli.samples import sample
-from keras_lm.export import check_exports
+from keras_lm.export import process
 
 console = Console()
 
@@ -230,7 +230,8 @@ def check_in_fresh_process(saved_model, litert, prompts, answers, report):
     with tempfile.TemporaryDirectory() as folder:
         job_path = Path(folder) / "job.json"
         job_path.write_text(json.dumps(job), encoding="utf-8")
-        command = [sys.executable, "-P", check_exports.__file__, str(job_path)]
+        scripts = [str(process.DRIVER), str(process.CHECKER)]
+        command = [sys.executable, "-P", *scripts, str(job_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise export.ExportError(

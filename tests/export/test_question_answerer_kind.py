@@ -164,7 +164,7 @@ def test_a_file_of_one_segment_takes_none():
     if keras.backend.backend() == "tensorflow":
         arguments = litert_signatures(answerer)["extract"].structured_input_signature
         assert set(arguments[1]) == names
-    assert set(reference(answerer, None)["inputs"]) == names - {"padding_mask"}
+    assert set(reference(answerer, None)["inputs"]) == names
 
 
 # ----------------------------------------------------------------------- errors

@@ -127,7 +127,7 @@ def test_who_is_told_no_predicate_takes_no_marks():
         arguments = litert_signatures(tagger)["tag"].structured_input_signature
         assert set(arguments[1]) == {"token_ids", "padding_mask"}
     expected = reference(tagger, None)
-    assert set(expected["inputs"]) == {"token_ids"}
+    assert set(expected["inputs"]) == {"token_ids", "padding_mask"}
     assert "predicates" not in expected
     assert (
         len(expected["texts"])

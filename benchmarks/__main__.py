@@ -5,9 +5,10 @@
 
 A process is pinned to as many cores as it has threads and calls the rivals in turn, so
 that a drift of the machine meets all alike; its figure for a rival is the median. A
-goal is met or missed where all processes agree, else open. Each process's medians are
-kept in `.cache/speed.json` as soon as they are there; `--table` prints from this file
-and runs nothing.
+goal is met or missed where all processes agree, else open; a process that failed agrees
+with none, and where all failed it was not run. Each process's medians are kept in
+`.cache/speed.json` as soon as they are there; `--table` prints from this file and runs
+nothing.
 """
 
 import argparse
@@ -119,35 +120,41 @@ def show(found, given):
     print("\n| contest | backend | threads | rival | seconds | rate |")
     print("|---|---|---|---|---|---|")
     for contest in given.contests:
-        unit = importlib.import_module(f"benchmarks.speed.{contest}").UNIT
-        for row in figure_rows([one for one in found if kind(one)[0] == contest], unit):
+        tokens = importlib.import_module(f"benchmarks.speed.{contest}").tokens
+        for row in figure_rows(
+            [one for one in found if kind(one)[0] == contest], tokens
+        ):
             print(f"| {' | '.join(row)} |")
 
 
 def goal_rows(goal, found):
-    """A row for each backend and number of threads that was run."""
+    """A row for each backend and number of threads that was started."""
     for backend in goal.backends:
         for threads in sorted({one["threads"] for one in found}):
             numbers = [
-                goal.of(one["seconds"])
+                goal.of(one["seconds"]) if one["seconds"] else None
                 for one in found
                 if (one["backend"], one["threads"]) == (backend, threads)
-                and one["seconds"]
             ]
-            numbers = [number for number in numbers if number is not None]
             if numbers:
-                shown = ", ".join(f"{number:.2f}" for number in numbers)
+                shown = ", ".join("-" if n is None else f"{n:.2f}" for n in numbers)
                 verdict = goal.verdict(numbers)
                 yield [goal.name, backend, str(threads), goal.bound(), shown, verdict]
 
 
-def figure_rows(found, unit):
-    """A row for each rival: the median over the processes."""
+def figure_rows(found, tokens):
+    """A row for each rival: the median over the processes.
+
+    Args:
+        found: what the processes of a contest gave.
+        tokens: function of a rival: the tokens of a call, or `None`.
+    """
     for one_kind in sorted({kind(one) for one in found}):
         some = [one["seconds"] for one in found if kind(one) == one_kind]
         for rival in dict.fromkeys(name for seconds in some for name in seconds):
             took = statistics.median(s[rival] for s in some if rival in s)
-            rate = "" if unit is None else f"{unit[1] / took:,.0f} {unit[0]}"
+            count = tokens(rival)
+            rate = "" if count is None else f"{count / took:,.0f} tokens/s"
             contest, backend, threads = one_kind
             yield [contest, backend, str(threads), rival, f"{took:.3f}", rate]
 

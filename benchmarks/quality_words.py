@@ -1,7 +1,7 @@
 """Trains a word model on Penn Treebank, beside `torch.nn.LSTM` with the same settings.
 
     KERAS_BACKEND=torch python -m benchmarks.quality_words keras_lm --data DIR
-        [--epochs N] [--seed N]
+        [--epochs N] [--seed N] [--steps N]
     KERAS_BACKEND=torch python -m benchmarks.quality_words torch --data DIR ..
 
 10,000 words, the split of the data set; a line ends in `<eos>`. Two LSTMs of 320, whose
@@ -14,14 +14,14 @@ one row with the state carried on, by the weights of the last epoch.
 """
 
 import argparse
-import json
 import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 WIDTH, NUM_LAYERS, DROPOUT = 320, 2, 0.4
 BATCH_SIZE, LENGTH = 20, 35
 LEARNING_RATE, FINAL_FRACTION, CLIP = 2e-3, 0.1, 1.0
@@ -36,7 +36,7 @@ def main():
     parser.add_argument("model", choices=["keras_lm", "torch"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--steps", type=int, help="of an epoch, to try it out")
+    parser.add_argument("--steps", type=int, help="of an epoch; keeps nothing")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     parts = read(given.data)
@@ -48,10 +48,9 @@ def main():
     found = train(parts, given.epochs, given.steps, given.seed)
     found |= {"epochs": given.epochs, "seed": given.seed}
     found["seconds"] = round(time.perf_counter() - began)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    path = KEPT / f"ptb_{given.model}_{found['backend']}_seed{given.seed}.json"
-    path.write_text(json.dumps(found, indent=1), "utf-8")
-    print(json.dumps(found, indent=1))
+    print(runs.as_text(found))
+    if given.steps is None:
+        runs.keep(f"ptb_{given.model}_{found['backend']}_seed{given.seed}", found)
 
 
 def read(data):

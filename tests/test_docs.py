@@ -12,13 +12,15 @@ from keras_lm.layers.choose_attention import ATTENTIONS
 from tests.markdown import blocks_of, run_blocks
 
 DOCS = Path(__file__).parent.parent / "docs"
+SCALE = DOCS / "scale.md"
 ENGLISH, CHINESE = DOCS / "attention.md", DOCS / "attention.zh.md"
 
 pytestmark = pytest.mark.once
 
 
-def test_the_python_blocks_run_in_order(tmp_path):
-    process = run_blocks(ENGLISH, tmp_path)
+@pytest.mark.parametrize("page", [ENGLISH, SCALE], ids=lambda page: page.name)
+def test_the_python_blocks_run_in_order(page, tmp_path):
+    process = run_blocks(page, tmp_path)
 
     assert process.returncode == 0, process.stdout + process.stderr
 

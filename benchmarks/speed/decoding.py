@@ -12,11 +12,15 @@ import keras
 import numpy as np
 
 from benchmarks.speed.goal import Goal, times_as_fast
-from benchmarks.speed.training import HEADS, LAYERS, LENGTH, VOCABULARY, WIDTH
+from benchmarks.speed.training import (
+    VOCABULARY,
+    decoder,
+    hugging_face_config,
+    keras_hub_gpt2,
+)
 from keras_lm.generation import generate
 
-PROMPT, NEW = 32, 128
-UNIT = ("tokens/s of one row", NEW)
+PROMPT, NEW, ROWS = 32, 128, (1, 8)
 KERAS_HUB = {"tensorflow": 2, "torch": 3, "jax": 1.4}
 
 GOALS = [
@@ -27,7 +31,7 @@ GOALS = [
         backends=(backend,),
     )
     for backend, least in KERAS_HUB.items()
-    for rows in (1, 8)
+    for rows in ROWS
 ] + [
     Goal(
         f"decoding, batch {rows} / {peer}",
@@ -46,24 +50,14 @@ GOALS = [
 
 def rivals():
     """Calls that make `NEW` tokens for each row."""
-    from keras_lm.models import TransformerDecoder
-
     tokenizer = made_tokenizer()
-    model = TransformerDecoder(
-        tokenizer.vocabulary_size,
-        LAYERS,
-        HEADS,
-        WIDTH,
-        4 * WIDTH,
-        LENGTH,
-        positions="learned",
-    )
+    model = decoder(0.0, tokenizer.vocabulary_size)
     calls = {}
     peers = {"KerasHub": keras_hub_generate()}
     if keras.backend.backend() == "jax":
         peers["CTranslate2"] = ctranslate2_generate(model, tokenizer)
         peers["Hugging Face"] = hugging_face_generate()
-    for rows in (1, 8):
+    for rows in ROWS:
         prompts = np.random.default_rng(0).integers(
             5, tokenizer.vocabulary_size, (rows, PROMPT), dtype="int32"
         )
@@ -73,6 +67,11 @@ def rivals():
         for name, make in peers.items():
             calls[f"{name}, batch {rows}"] = make(prompts)
     return calls
+
+
+def tokens(rival):
+    """What a call of a rival makes, all rows together."""
+    return next(rows * NEW for rows in ROWS if rival.endswith(f", batch {rows}"))
 
 
 def check_length(*lengths, wanted=NEW):
@@ -91,12 +90,7 @@ def made_tokenizer():
 
 def keras_hub_generate():
     """KerasHub's loop on token ids."""
-    import keras_hub
-
-    backbone = keras_hub.models.GPT2Backbone(
-        VOCABULARY, LAYERS, HEADS, WIDTH, 4 * WIDTH, 0.0, LENGTH
-    )
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
+    model = keras_hub_gpt2(0.0)
     model.compile(sampler="greedy")
 
     def prepared(prompts):
@@ -115,16 +109,7 @@ def hugging_face_generate():
     import torch
     import transformers
 
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=LENGTH,
-        n_embd=WIDTH,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        eos_token_id=None,
-        bos_token_id=None,
-    )
-    model = transformers.GPT2LMHeadModel(config).eval()
+    model = transformers.GPT2LMHeadModel(hugging_face_config()).eval()
 
     def prepared(prompts):
         given = torch.tensor(np.minimum(prompts, VOCABULARY - 1)).long()

@@ -26,9 +26,16 @@ class Goal:
     backends: tuple = BACKENDS
 
     def verdict(self, numbers) -> str:
-        """Says "met" or "missed" where all processes agree, else "open"."""
-        if not numbers:
+        """Says "met" or "missed" where all processes agree, else "open".
+
+        Args:
+            numbers: one for each process, `None` for one that did not come to it; where
+                none did, the goal is "not run".
+        """
+        if all(number is None for number in numbers):
             return "not run"
+        if None in numbers:
+            return "open"
         if self.at_least is not None:
             kept = [number >= self.at_least for number in numbers]
         else:

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 
 from benchmarks.speed.goal import Goal, times_as_fast
+from benchmarks.speed.training import torch_steps
 from keras_lm.models import LSTMLanguageModel
 from keras_lm.training import MaskedCrossEntropy
 
 VOCABULARY, WIDTH, LAYERS, LENGTH, BATCH, STEPS = 10_000, 650, 2, 35, 20, 8
-UNIT = ("tokens/s", BATCH * LENGTH * STEPS)
 
 GOALS = [
     Goal("LSTM training / keras.layers.LSTM", times_as_fast("keras.layers.LSTM"), 1.2),
@@ -37,8 +37,13 @@ def rivals():
         "keras.layers.LSTM": trained(keras_model(), inputs, targets),
     }
     if keras.backend.backend() in ("tensorflow", "torch"):
-        calls["torch.nn.LSTM"] = torch_steps(inputs, targets)
+        calls["torch.nn.LSTM"] = torch_lstm_steps(inputs, targets)
     return calls
+
+
+def tokens(_rival):
+    """What a call learns from."""
+    return BATCH * LENGTH * STEPS
 
 
 def trained(model, inputs, targets):
@@ -61,7 +66,7 @@ def keras_model():
     )
 
 
-def torch_steps(inputs, targets):
+def torch_lstm_steps(inputs, targets):
     """The same in PyTorch alone."""
     import torch
 
@@ -77,18 +82,4 @@ def torch_steps(inputs, targets):
 
     model = Model()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    rows = [
-        (torch.tensor(x).long(), torch.tensor(y).long())
-        for x, y in zip(np.split(inputs, STEPS), np.split(targets, STEPS), strict=True)
-    ]
-
-    def steps():
-        for given, wanted in rows:
-            optimizer.zero_grad(set_to_none=True)
-            torch.nn.functional.cross_entropy(
-                model(given).flatten(0, 1), wanted.flatten()
-            ).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimizer.step()
-
-    return steps
+    return torch_steps(model, inputs, targets, optimizer, STEPS, most_norm=5.0)

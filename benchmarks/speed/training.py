@@ -16,7 +16,6 @@ from keras_lm.training import MaskedCrossEntropy
 
 LAYERS, HEADS, WIDTH, LENGTH, VOCABULARY, BATCH, STEPS = 6, 6, 384, 256, 8192, 16, 2
 TOKENS = STEPS * BATCH * LENGTH
-UNIT = ("tokens/s", TOKENS)
 OPERATIONS_A_TOKEN = 89.7e6
 SIDE, PRODUCTS = 2048, 4
 
@@ -71,15 +70,20 @@ def rivals():
         "matrix product": matrix_product(),
     }
     if keras.backend.backend() in ("tensorflow", "torch"):
-        calls["plain GPT, torch"] = torch_steps(plain_gpt(), inputs, targets)
-        calls["Hugging Face, torch"] = torch_steps(hugging_face(), inputs, targets)
+        calls["plain GPT, torch"] = adam_steps(plain_gpt(), inputs, targets)
+        calls["Hugging Face, torch"] = adam_steps(hugging_face(), inputs, targets)
     return calls
 
 
-def decoder(dropout):
+def tokens(rival):
+    """What a call of a rival learns from."""
+    return None if rival == "matrix product" else TOKENS
+
+
+def decoder(dropout, vocabulary_size=VOCABULARY):
     """Ours, of GPT-2's shape."""
     return TransformerDecoder(
-        VOCABULARY,
+        vocabulary_size,
         LAYERS,
         HEADS,
         WIDTH,
@@ -91,22 +95,26 @@ def decoder(dropout):
 
 
 def fitted(model, loss, inputs, targets):
-    """`fit` over all rows once."""
-    model.compile(keras.optimizers.AdamW(3e-4), loss)
+    """`fit` over all rows once; KerasHub would measure its accuracy besides."""
+    model.compile(keras.optimizers.AdamW(3e-4), loss, weighted_metrics=None)
     return lambda: model.fit(inputs, targets, BATCH, verbose=0, shuffle=False)
 
 
 def keras_hub_fit(inputs, targets, dropout):
-    """KerasHub's GPT-2 of the same shape."""
+    """The same with KerasHub's GPT-2, and Keras' own loss."""
+    given = {"token_ids": inputs, "padding_mask": np.ones_like(inputs, bool)}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return fitted(keras_hub_gpt2(dropout), loss, given, targets)
+
+
+def keras_hub_gpt2(dropout):
+    """KerasHub's, of the same shape."""
     import keras_hub
 
     backbone = keras_hub.models.GPT2Backbone(
         VOCABULARY, LAYERS, HEADS, WIDTH, 4 * WIDTH, dropout, LENGTH
     )
-    model = keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
-    given = {"token_ids": inputs, "padding_mask": np.ones_like(inputs, bool)}
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return fitted(model, loss, given, targets)
+    return keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
 
 
 def matrix_product():
@@ -133,43 +141,76 @@ def matrix_product():
 # --------------------------------------------------------------- PyTorch alone
 
 
-def torch_steps(model, inputs, targets):
+def adam_steps(model, inputs, targets):
     """Plain steps of AdamW."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
-    rows = [
-        (torch.tensor(x).long(), torch.tensor(y).long())
-        for x, y in zip(np.split(inputs, STEPS), np.split(targets, STEPS), strict=True)
-    ]
+    return torch_steps(model, inputs, targets, optimizer, STEPS)
+
+
+def torch_steps(model, inputs, targets, optimizer, num_steps, most_norm=None):
+    """A plain loop over all rows once.
+
+    Args:
+        model: module that gives logits, or what has `logits`.
+        inputs: int32 `(num_steps * B, T)`.
+        targets: as `inputs`.
+        optimizer: of the model's parameters.
+        num_steps: int.
+        most_norm: float or `None`. The largest norm of the gradient.
+
+    Returns:
+        function without arguments.
+    """
+    import torch
+
+    inputs, targets = (
+        [torch.tensor(rows).long() for rows in np.split(ids, num_steps)]
+        for ids in (inputs, targets)
+    )
 
     def steps():
-        for given, wanted in rows:
+        for given, wanted in zip(inputs, targets, strict=True):
             optimizer.zero_grad(set_to_none=True)
             logits = model(given)
             logits = getattr(logits, "logits", logits)
             torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1), wanted.flatten()
             ).backward()
+            if most_norm is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), most_norm)
             optimizer.step()
 
     return steps
+
+
+def hugging_face_config(**more):
+    """GPT2Config of the same shape.
+
+    Args:
+        **more: other fields of it.
+    """
+    import transformers
+
+    return transformers.GPT2Config(
+        vocab_size=VOCABULARY,
+        n_positions=LENGTH,
+        n_embd=WIDTH,
+        n_layer=LAYERS,
+        n_head=HEADS,
+        bos_token_id=None,  # theirs are beyond this vocabulary
+        eos_token_id=None,
+        **more,
+    )
 
 
 def hugging_face():
     """GPT2LMHeadModel without dropout."""
     import transformers
 
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY,
-        n_positions=LENGTH,
-        n_embd=WIDTH,
-        n_layer=LAYERS,
-        n_head=HEADS,
-        resid_pdrop=0,
-        embd_pdrop=0,
-        attn_pdrop=0,
-        use_cache=False,
+    config = hugging_face_config(
+        resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, use_cache=False
     )
     return transformers.GPT2LMHeadModel(config).train()
 

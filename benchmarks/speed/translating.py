@@ -15,7 +15,6 @@ from benchmarks.speed.goal import Goal, times_as_fast
 from keras_lm.generation import beam_search
 
 LAYERS, HEADS, WIDTH, ROWS, SOURCE, NEW = 3, 4, 256, 16, 32, 64
-UNIT = ("tokens/s", ROWS * NEW)
 BEAMS = {"greedy": 1, "beam 4": 4}
 
 GOALS = [
@@ -50,7 +49,7 @@ def rivals():
     stop = tokenizer.separator_id
     calls = {}
     ctranslate2 = ctranslate2_translate(model, tokenizer, sources)
-    marian = marian_translate(np.minimum(sources, 7999))
+    marian = marian_translate(sources, tokenizer.vocabulary_size)
     for how, beam_size in BEAMS.items():
         calls[f"keras_lm, {how}"] = lambda beam_size=beam_size: beam_search(
             model, sources, stop, beam_size, NEW, [stop], min_new_tokens=NEW
@@ -58,6 +57,11 @@ def rivals():
         calls[f"Hugging Face Marian, {how}"] = marian(beam_size)
         calls[f"CTranslate2, {how}"] = ctranslate2(beam_size)
     return calls
+
+
+def tokens(_rival):
+    """What a call makes, all rows together."""
+    return ROWS * NEW
 
 
 def ctranslate2_translate(model, tokenizer, sources):
@@ -93,13 +97,13 @@ def ctranslate2_translate(model, tokenizer, sources):
     return prepared
 
 
-def marian_translate(sources):
+def marian_translate(sources, vocabulary_size):
     """Hugging Face's MarianMTModel, random weights."""
     import torch
     import transformers
 
     config = transformers.MarianConfig(
-        vocab_size=8000,
+        vocab_size=vocabulary_size,
         d_model=WIDTH,
         encoder_layers=LAYERS,
         decoder_layers=LAYERS,

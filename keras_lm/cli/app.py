@@ -14,7 +14,8 @@ import typer
 from keras_lm.cli.check_paths import check_new, check_pipeline
 from keras_lm.cli.choose_tokenize import choose_tokenize
 from keras_lm.cli.command import Command
-from keras_lm.cli.demo_settings import DemoSettings
+from keras_lm.cli.generator_settings import GeneratorSettings
+from keras_lm.cli.train import AttentionName, train
 from keras_lm.cli.translate import translate
 
 app = typer.Typer(
@@ -23,10 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Language models in Keras 3: train them, talk to them, ship them.",
 )
+app.command("train", cls=Command)(train)
 app.add_typer(translate, name="translate")
 
-# Those of `layers.choose_attention`, `export.export_litert`, `training.compare_texts`.
-AttentionName = Literal["multi_head", "local", "dynamic", "regional", "bayesian"]
+# Those of `export.export_litert` and `training.compare_texts`.
 Quantization = Literal["float16", "dynamic_int8"]
 Metric = enum.StrEnum("Metric", ["bleu", "chrf", "rouge"])
 Tokenize = Literal["13a", "intl", "zh", "char", "none"]
@@ -68,7 +69,7 @@ def demo(
     ] = Path("checkpoints"),
     steps: Annotated[
         int, typer.Option(min=1, help="Optimizer steps.")
-    ] = DemoSettings().steps,
+    ] = GeneratorSettings().steps,
 ) -> None:
     """Train a language model on text of this machine, talk to it and ship it."""
     from keras_lm import text
@@ -80,7 +81,7 @@ def demo(
 
     from keras_lm.cli.demo import run_demo
 
-    settings = DemoSettings(attention=attention).with_steps(steps)
+    settings = GeneratorSettings(attention=attention).with_steps(steps)
     run_demo(settings, corpus, output, checkpoints)
 
 

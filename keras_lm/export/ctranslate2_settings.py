@@ -139,6 +139,7 @@ def _check_attention(block, name, alone):
     faults = [
         ("soft_cap", attention.soft_cap, None),
         ("value_dim", attention.value_dim, attention.key_dim),
+        ("rotary_scaling", attention.rotary_scaling, None),
     ]
     if not alone:  # to a source, CTranslate2 4.8.5 divides all heads' queries as one
         faults.append(("qk_norm", attention.qk_norm, False))

@@ -134,7 +134,7 @@ def saved_model_signatures(pipeline):
         }
 
     kinds = {"text": "string"}
-    if pipeline.predicates:
+    if pipeline.marks_predicate:
         kinds["predicate"] = "int32"
     function = graph_function(serve, kinds, [None])
     return {"serving_default": function}, tokenizer
@@ -154,7 +154,7 @@ def litert_signatures(pipeline) -> dict:
         return {"logits": pipeline.model(arrays, training=False)}
 
     kinds = {"token_ids": "int32", "padding_mask": "bool"}
-    if pipeline.predicates:
+    if pipeline.marks_predicate:
         kinds["marks"] = "int32"
     function = graph_function(tag, kinds, [1, None])
     return {"tag": function}
@@ -173,7 +173,7 @@ def litert_description(pipeline) -> dict:
     return {
         "signatures": ["tag"],
         "split": pipeline.split,  # a text into words, or into characters
-        "marks": pipeline.predicates,  # 1 for each token of the predicate
+        "marks": pipeline.marks_predicate,  # 1 for each token of the predicate
         "max_length": pipeline.max_length,  # tokens of a text, special ones included
         "truncate": pipeline.truncate,
         "logits": {"shape": [1, None, len(pipeline.labels)], "dtype": "float32"},
@@ -197,10 +197,10 @@ def _probes(pipeline):
         words = _words(pipeline, text)
         arrays, firsts = _arrays(pipeline, [words], None, pipeline.truncate)
         is_short = arrays["token_ids"].shape[1] <= pipeline.max_length
-        if is_short and (firsts[0] or not pipeline.predicates):
+        if is_short and (firsts[0] or not pipeline.marks_predicate):
             texts.append(text)
             predicates.append(len(firsts[0]) // 2)
-    return texts, predicates if pipeline.predicates else None
+    return texts, predicates if pipeline.marks_predicate else None
 
 
 def _words(pipeline, text):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_lm import backend
+from keras_lm.layers.arguments import check_sizes
 from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.masks import Visibility, both, heads_mask, hide_rows
 from keras_lm.layers.rotary_embedding import RotaryEmbedding
@@ -33,6 +34,7 @@ class Attention(keras.layers.Layer):
         output_dim: int. Width of the output; the query's width when `None`.
         rotary_wavelength: float or `None`. Turns queries and keys by their positions
             (`RotaryEmbedding`); for self-attention only.
+        rotary_scaling: dictionary or `None`. Its `scaling`, for longer texts.
         qk_norm: bool. Divides queries and keys by their root mean square, head by
             head, and learns a gain.
         kernel_initializer: of the projections.
@@ -61,13 +63,15 @@ class Attention(keras.layers.Layer):
         kernel_regularizer=None,
         seed=None,
         use_output_bias=None,
+        rotary_scaling=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.num_heads = _at_least_one("num_heads", num_heads)
-        self.key_dim = _at_least_one("key_dim", key_dim)
         value_dim = key_dim if value_dim is None else value_dim
-        self.value_dim = _at_least_one("value_dim", value_dim)
+        check_sizes(num_heads=num_heads, key_dim=key_dim, value_dim=value_dim)
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.value_dim = value_dim
         if num_key_value_heads is None:
             num_key_value_heads = num_heads
         self.num_key_value_heads = num_key_value_heads
@@ -84,9 +88,10 @@ class Attention(keras.layers.Layer):
         self.use_bias = use_bias
         self.use_output_bias = use_output_bias
         if output_dim is not None:
-            _at_least_one("output_dim", output_dim)
+            check_sizes(output_dim=output_dim)
         self.output_dim = output_dim
         self.rotary_wavelength = rotary_wavelength
+        self.rotary_scaling = rotary_scaling
         self.qk_norm = qk_norm
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
@@ -110,7 +115,10 @@ class Attention(keras.layers.Layer):
         self.rotary = None
         if rotary_wavelength is not None:
             self.rotary = RotaryEmbedding(
-                rotary_wavelength, dtype=self.dtype_policy, name="rotary"
+                rotary_wavelength,
+                rotary_scaling,
+                dtype=self.dtype_policy,
+                name="rotary",
             )
 
     def build(self, query_shape, value_shape=None, key_shape=None):
@@ -179,6 +187,7 @@ class Attention(keras.layers.Layer):
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
             "use_output_bias": self.use_output_bias,
+            "rotary_scaling": self.rotary_scaling,
         }
 
     def initial_state(self, batch_size, max_length):
@@ -282,12 +291,6 @@ def _split_heads(array, num_heads):
 
 def _as_bool(mask):
     return None if mask is None else ops.cast(mask, "bool")
-
-
-def _at_least_one(name, number):
-    if number < 1:
-        raise ValueError(f"`{name}` must be at least 1. Received: {name}={number}")
-    return number
 
 
 def _fresh(initializer):

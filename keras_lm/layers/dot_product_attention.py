@@ -1,5 +1,6 @@
 """Scaled dot-product attention (Vaswani et al., 2017), fused, in chunks or explicit."""
 
+import itertools
 import math
 
 import keras
@@ -13,6 +14,9 @@ CHUNKED_FROM = 1024 * 1024
 CHUNK_SIZE = 128
 if keras.backend.backend() == "torch":  # its kernel keeps no scores: larger is faster
     CHUNK_SIZE = 1024
+# Where scores are built, so many causal queries are taken in so many parts. (With 256
+# four parts took 0.73 of the time on JAX, but 1.6 times as long on TensorFlow.)
+PARTED_FROM, NUM_PARTS = 512, 4
 
 
 def dot_product_attention(
@@ -23,6 +27,7 @@ def dot_product_attention(
     For each head: `context_t = sum_s softmax_s(q_t . k_s * scale) v_s`. Builds no
     `T x S` array where that would be large: the backend's fused kernel is used where
     there is one, and chunks of queries where there is none or it cannot cap scores.
+    There, many causal queries are taken in parts, each without the keys behind it.
 
     Shapes: `B` batch, `H` heads, `K` key and value heads (`H` is a multiple), `T` query
     steps, `S` key steps, `D` and `Dv` widths of a head.
@@ -56,10 +61,19 @@ def dot_product_attention(
         )
         if context is not None:
             return context
-    if static and num_queries * num_keys >= CHUNKED_FROM:
-        return _in_chunks(query, key, value, visibility, scale, soft_cap)
-    mask = visibility.mask(ops.shape(query)[2], ops.shape(key)[2])
-    return _at_once(query, key, value, mask, scale, soft_cap)
+    in_chunks = static and num_queries * num_keys >= CHUNKED_FROM
+
+    def attend(query, key, value, visibility):
+        if in_chunks:
+            return _in_chunks(query, key, value, visibility, scale, soft_cap)
+        mask = visibility.mask(ops.shape(query)[2], ops.shape(key)[2])
+        return _at_once(query, key, value, mask, scale, soft_cap)
+
+    can_part = static and PARTED_FROM <= num_queries <= num_keys
+    if can_part and visibility.is_causal and visibility.attention_mask is None:
+        if backend.gains_in_turn():
+            return _in_parts(attend, query, key, value, visibility)
+    return attend(query, key, value, visibility)
 
 
 def attention_weights(query, key, mask=None, scale=None, soft_cap=None):
@@ -138,6 +152,30 @@ def _at_once(query, key, value, mask, scale, soft_cap):
         weights = attention_weights(query, key, mask, scale, soft_cap)
         return weighted_values(weights, value)
     return zero_blind_rows(context, mask)
+
+
+def _in_parts(attend, query, key, value, visibility):
+    """Parts of the queries, each without the keys that none of its queries sees.
+
+    Of the products of a square 5 of 8 are left, with four parts.
+    """
+    num_queries, num_keys = query.shape[2], key.shape[2]
+    ends = [num_queries * part // NUM_PARTS for part in range(NUM_PARTS + 1)]
+    contexts = []
+    for start, end in itertools.pairwise(ends):
+        seen = num_keys - num_queries + end
+        key_mask = visibility.key_mask
+        if key_mask is not None:
+            key_mask = key_mask[:, :seen]
+        contexts.append(
+            attend(
+                query[:, :, start:end],
+                key[:, :, :seen],
+                value[:, :, :seen],
+                visibility._replace(key_mask=key_mask),
+            )
+        )
+    return ops.concatenate(contexts, axis=2)
 
 
 def _in_chunks(query, key, value, visibility, scale, soft_cap):

@@ -42,6 +42,7 @@ class MultiHeadAttention(Attention):
         output_dim: int. Width of the output; the query's width when `None`.
         rotary_wavelength: float or `None`. Turns queries and keys by their positions
             (`RotaryEmbedding`); for self-attention only.
+        rotary_scaling: dictionary or `None`. Its `scaling`, for longer texts.
         qk_norm: bool. Divides queries and keys by their root mean square, head by
             head, and learns a gain: scores cannot run away in training.
         kernel_initializer: of the projections.

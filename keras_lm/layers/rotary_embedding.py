@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_lm.layers.rotary_speeds import check_rotary_scaling, rotary_speeds
+
 
 @keras.saving.register_keras_serializable(package="keras_lm")
 class RotaryEmbedding(keras.layers.Layer):
@@ -23,16 +25,22 @@ class RotaryEmbedding(keras.layers.Layer):
     Args:
         wavelength: float, above 0. The paper's 10000: how slowly the slowest pair
             turns. Larger values suit longer texts.
+        scaling: dictionary or `None`. Slows the turns down for texts longer than those
+            of the training; as `rope_parameters` in transformers' `config.json`, of
+            `rope_type` "linear", "llama3" or "yarn" (`rotary_speeds.py` says what each
+            computes).
 
     Call arguments:
         inputs: float `(B, H, T, D)`, `D` even. Queries or keys.
         position_ids: int `(B or 1, T)`; `0, 1, .. T - 1` when `None`.
 
     Returns:
-        float `(B, H, T, D)`; each pair keeps its length.
+        float `(B, H, T, D)`; each pair keeps its length, or with "yarn" has it
+        multiplied by one number.
 
     Raises:
-        ValueError: `wavelength` is not above 0, or `D` is odd.
+        ValueError: `wavelength` is not above 0, `scaling` is none of these kinds, or
+            `D` is odd.
 
     Example:
         >>> rotary = RotaryEmbedding()
@@ -42,13 +50,16 @@ class RotaryEmbedding(keras.layers.Layer):
     Source: https://arxiv.org/abs/2104.09864, equation 34.
     """
 
-    def __init__(self, wavelength=10_000.0, **kwargs):
+    def __init__(self, wavelength=10_000.0, scaling=None, **kwargs):
         if not wavelength > 0:
             raise ValueError(
                 f"`wavelength` must be above 0. Received: wavelength={wavelength}"
             )
+        if scaling is not None:
+            check_rotary_scaling(scaling)
         super().__init__(**kwargs)
         self.wavelength = wavelength
+        self.scaling = scaling
         self.built = True
 
     def call(self, inputs, position_ids=None):
@@ -61,11 +72,11 @@ class RotaryEmbedding(keras.layers.Layer):
         if position_ids is None:
             steps = ops.arange(0, ops.shape(inputs)[2], dtype="int32")
             position_ids = ops.expand_dims(steps, 0)
-        pairs = ops.arange(0, width // 2, dtype="float32")
-        speed = ops.power(self.wavelength, -2.0 * pairs / width)  # (D / 2,)
-        angle = ops.expand_dims(ops.cast(position_ids, "float32"), -1) * speed
+        speeds, gain = rotary_speeds(width, self.wavelength, self.scaling)
+        speeds = ops.convert_to_tensor(speeds, "float32")  # (D / 2,)
+        angle = ops.expand_dims(ops.cast(position_ids, "float32"), -1) * speeds
         angle = ops.expand_dims(angle, 1)  # (B, 1, T, D / 2)
-        cos, sin = (ops.cast(f(angle), inputs.dtype) for f in (ops.cos, ops.sin))
+        cos, sin = (ops.cast(gain * f(angle), inputs.dtype) for f in (ops.cos, ops.sin))
         first, second = ops.split(inputs, 2, axis=-1)
         return ops.concatenate(
             [first * cos - second * sin, second * cos + first * sin], axis=-1
@@ -75,4 +86,5 @@ class RotaryEmbedding(keras.layers.Layer):
         return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
 
     def get_config(self):
-        return {**super().get_config(), "wavelength": self.wavelength}
+        own = {"wavelength": self.wavelength, "scaling": self.scaling}
+        return {**super().get_config(), **own}

@@ -2,6 +2,7 @@
 
 from keras_lm.layers.local_attention import LocalAttention
 from keras_lm.layers.multi_head_attention import MultiHeadAttention
+from keras_lm.layers.rotary_speeds import check_rotary_scaling
 from keras_lm.models.layout import Layout
 
 _GPT2_SETTINGS = {
@@ -30,6 +31,9 @@ _LLAMA_SETTINGS = {
 }
 
 
+_TRAIN_LENGTH = "original_max_position_embeddings"
+
+
 def _read_gpt2(config, tensors, arguments):
     return {"intermediate_dim": config["n_inner"] or 4 * config["n_embd"]}
 
@@ -42,23 +46,34 @@ def _reads(options_of):
     """What a Llama-like `config.json` says, with the attention's own options."""
 
     def read(config, tensors, arguments):
-        rotary = {"rotary_wavelength": _wavelength(config)}
-        options = options_of(config)
+        wavelength, scaling = _rotary(config)
+        rotary = {"rotary_wavelength": wavelength}
+        options = options_of(config) | scaling
         return rotary | _attention(config, {**arguments, **rotary}, options)
 
     return read
 
 
-def _wavelength(config):
-    """Of the files of transformers 5, or of older ones."""
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
+def _rotary(config):
+    """Wavelength and scaling; of the files of transformers 5, or of older ones."""
+    rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+    kind = rope.pop("type", "default")
+    kind = rope.pop("rope_type", kind)
+    theta = float(rope.pop("rope_theta", config.get("rope_theta", 10_000.0)))
+    if rope.pop("partial_rotary_factor", 1.0) != 1.0:
         raise ValueError(
-            "Rotary positions in config.json must be of `rope_type` 'default', of all "
-            f"features of a head. Received: {rope}"
+            "Rotary positions in config.json must be of all features of a head. "
+            f"Received: {config.get('rope_parameters') or config['rope_scaling']}"
         )
-    return float(rope.get("rope_theta", config.get("rope_theta", 10_000.0)))
+    if kind == "default":
+        return theta, {}
+    rope.setdefault(_TRAIN_LENGTH, config["max_position_embeddings"])
+    if kind == "linear":
+        del rope[_TRAIN_LENGTH]
+    known = {name: value for name, value in rope.items() if value is not None}
+    scaling = {"rope_type": kind, **known}
+    check_rotary_scaling(scaling)
+    return theta, {"rotary_scaling": scaling}
 
 
 def _attention(config, arguments, options):
@@ -101,6 +116,7 @@ def _writes(*names):
 
     def write(model, config):
         attention, theta = model.blocks[0].attention, model.rotary_wavelength
+        scaling = attention.rotary_scaling or {"rope_type": "default"}
         own = {
             "attention_bias": attention.use_bias,
             "sliding_window": getattr(attention, "window", None),
@@ -109,7 +125,7 @@ def _writes(*names):
             "head_dim": attention.key_dim,
             "num_key_value_heads": attention.num_key_value_heads,
             "rope_theta": theta,
-            "rope_parameters": {"rope_type": "default", "rope_theta": theta},
+            "rope_parameters": {**scaling, "rope_theta": theta},
             **{name: own[name] for name in names},
         }
 

@@ -13,10 +13,11 @@ _SETTINGS = {
     "activation": "activation_function",
     "scale_embeddings": "scale_embedding",
 }
+_SIZES = ("layers", "attention_heads", "ffn_dim")
 
 
 def _read(config, tensors, arguments):
-    for size in ("layers", "attention_heads", "ffn_dim"):
+    for size in _SIZES:
         encoder, decoder = config[f"encoder_{size}"], config[f"decoder_{size}"]
         if encoder != decoder:
             raise ValueError(
@@ -35,6 +36,35 @@ def _read_marian(config, tensors, arguments):
             "vocabulary_size": config["decoder_vocab_size"] or config["vocab_size"],
         }
     return _read(config, tensors, arguments) | sizes
+
+
+def _write(model, config):
+    """Sizes of both sides; a target starts and ends with the tokenizer's separator."""
+    separator = config.get("eos_token_id")
+    return {
+        **{f"decoder_{size}": config[f"encoder_{size}"] for size in _SIZES},
+        "attention_dropout": model.dropout,
+        "pad_token_id": config.get("pad_token_id"),
+        "bos_token_id": None,
+        "eos_token_id": separator,
+        "forced_eos_token_id": None,
+        "decoder_start_token_id": separator or 0,
+    }
+
+
+def _write_marian(model, config):
+    return {
+        **_write(model, config),
+        "share_encoder_decoder_embeddings": model.share_embeddings,
+        "vocab_size": model.source_vocabulary_size or model.vocabulary_size,
+        "decoder_vocab_size": model.vocabulary_size,
+    }
+
+
+def _name_apart(model):
+    """Of the target's embeddings, where the source has its own."""
+    apart = {"token_embedding": "decoder.embed_tokens"}
+    return {} if model.share_embeddings else apart
 
 
 def _stack(side):
@@ -80,8 +110,9 @@ _MARIAN = Layout(
         "share_encoder_decoder_embeddings": True,
     },
     read=_read_marian,
-    write=None,
+    write=_write_marian,
     constants={"position_embedding/gain": 1.0},
+    renamed=_name_apart,
 )
 _BART = Layout(
     {
@@ -109,7 +140,8 @@ _BART = Layout(
     },
     defaults={"dropout": 0.1, "scale_embedding": False},
     read=_read,
-    write=None,
+    write=_write,
     unused_places=lambda config: 2,
 )
+# The first one that can express a model is the one that it is saved as.
 ENCODER_DECODERS = {"bart": _BART, "marian": _MARIAN}

@@ -28,7 +28,7 @@ class EncoderHead(keras.Model):
     """
 
     INPUTS = ("token_ids", "padding_mask", "segment_ids")
-    NEEDS = ("hidden_dim", "num_segments")
+    NEEDS = ("hidden_dim", "num_segments", "vocabulary_size", "max_sequence_length")
 
     def __init__(self, encoder, num_logits, dropout, seed, **kwargs):
         known = all(hasattr(encoder, name) for name in self.NEEDS)

@@ -40,8 +40,10 @@ class Layout(NamedTuple):
         read: function of `config.json`, the tensors and our arguments up to here, to
             further arguments of ours.
         write: function of our model and `config.json` up to here, to further settings
-            of theirs; `None` for a family that is read only.
+            of theirs.
         constants: `{our weight's path: number}`, where theirs is not written.
+        renamed: function of our model, to `{our layer's path: its name in what is
+            written}`, where that depends on the model.
         unused_places: function of `config.json`, to the number of rows that their
             table of places has before ours.
         flat: bool. Whether kernels are stored as ours, `(in, out)`, and not turned.
@@ -55,8 +57,9 @@ class Layout(NamedTuple):
     theirs: dict = {}
     defaults: dict = {}
     read: Callable = lambda config, tensors, arguments: {}
-    write: Callable | None = lambda model, config: {}
+    write: Callable = lambda model, config: {}
     constants: dict = {}
+    renamed: Callable = lambda model: {}
     unused_places: Callable = lambda config: 0
     flat: bool = False
 
@@ -103,10 +106,8 @@ def config_of(layout: Layout, model, known: dict) -> dict:
         dictionary.
 
     Raises:
-        ValueError: its activation has no name there, or the family is read only.
+        ValueError: its activation has no name there.
     """
-    if layout.write is None:
-        raise ValueError("it can be read, not written")
     config = {name: allowed[0] for name, allowed in layout.theirs.items()} | known
     for ours, theirs in layout.settings.items():
         value = getattr(model, ours)

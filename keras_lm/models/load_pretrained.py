@@ -58,6 +58,9 @@ def load_pretrained(model_class, layouts: dict, path, options: dict):
     # All are found before the first is given.
     found = [weight_of(layout, tensors, weight, unused) for weight in model.weights]
     model.set_weights(found)
+    for weight in model.weights:
+        if path_of(weight.path) in layout.constants:
+            weight.trainable = False  # theirs does not learn it
     return model
 
 

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_lm.layers import lstm_encoder
-from keras_lm.layers.arguments import check_sizes
-from keras_lm.layers.text_pooling import TextPooling
+from keras_lm.layers.arguments import check_choice, check_sizes
+from keras_lm.layers.text_pooling import KINDS, TextPooling
 from keras_lm.models.quantized_layers import made_from, quantized_layers
 
 
@@ -92,6 +92,7 @@ class LSTMEncoder(keras.Model):
                 "`num_segments` must be at least 0. "
                 f"Received: num_segments={num_segments}"
             )
+        check_choice("pooling", pooling, KINDS)
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
@@ -177,6 +178,9 @@ class LSTMEncoder(keras.Model):
 
         Returns:
             float `(B, T, E)`: vectors of tokens and segments, added.
+
+        Raises:
+            ValueError: segments are given to a model that knows none.
         """
         hidden = self.token_embedding(token_ids)
         if self.segment_embedding is not None:

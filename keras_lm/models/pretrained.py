@@ -63,8 +63,11 @@ class Pretrained:
         weights in float32, and the tokenizer's file. A `TransformerEncoder` made with
         `num_segments=1, normalize_first=False` is a BERT; a `TransformerDecoder` with
         `positions="learned"` a GPT-2, with `normalization="rms", gated=True,
-        activation="silu", use_bias=False` a Llama. Heads around an encoder are not
-        written.
+        activation="silu", use_bias=False` a Llama; a `TransformerEncoderDecoder` with
+        `positions="learned", share_positions=False, normalize_first=False,
+        outer_norm="first"` a BART, and one that was read from a Marian is a Marian. The
+        separator of `tokenizer` is then what starts and ends a target, in
+        `config.json`, as in our datasets. Heads around an encoder are not written.
 
         Args:
             path: directory.

@@ -12,12 +12,12 @@ def quantized_layers(model):
         model: a built model.
 
     Returns:
-        dictionary: `"quantized_layers"`, `{path: mode}` as "int8"; empty for a model
-        without any.
+        dictionary: `"quantized_layers"`, `{path: mode}` as "int8", paths without the
+        model's own name; empty for a model without any.
     """
     modes = {
-        layer.path: layer.quantization_mode
-        for layer in model._flatten_layers(include_self=False)
+        path: layer.quantization_mode
+        for path, layer in _layers(model)
         if layer.quantization_mode is not None
     }
     return {"quantized_layers": modes} if modes else {}
@@ -32,13 +32,31 @@ def made_from(model_class, config):
 
     Returns:
         model.
+
+    Raises:
+        ValueError: a layer that was quantised is not in the model.
     """
     config = dict(config)
     modes = config.pop("quantized_layers", {})
     model = model_class(**config)
+    layers = list(_layers(model))
     with quick_deletion():
-        for layer in model._flatten_layers(include_self=False):
-            mode = modes.get(layer.path)
+        for path, layer in layers:
+            mode = modes.get(path)
             if mode is not None and layer.quantization_mode is None:
                 layer.quantize(mode)
+    # A model inside of another name has quantised its layers itself.
+    if sum(layer.quantization_mode is not None for _, layer in layers) < len(modes):
+        missing = sorted(modes.keys() - dict(layers).keys())
+        raise ValueError(
+            "`quantized_layers` must be paths of layers of the model. "
+            f"Received: {missing}, which are not"
+        )
     return model
+
+
+def _layers(model):
+    """Paths and layers; a layer of a model that was made before has its path there."""
+    for layer in model._flatten_layers(include_self=False):
+        path = layer.path or layer.name  # of one that is never built
+        yield path.removeprefix(f"{model.path}/"), layer

@@ -9,13 +9,17 @@ def quick_deletion():
     """Within it, a weight that is deleted from a layer costs next to nothing.
 
     Keras collects garbage at each, which takes half a second in a process that has
-    imported much. What there is now is kept out of that.
+    imported much. What there is now is kept out of that, unless `gc.freeze` has been
+    called before, as servers do that fork: then nothing is changed.
 
     Returns:
         context manager.
     """
-    gc.freeze()
+    is_ours = gc.get_freeze_count() == 0
+    if is_ours:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if is_ours:
+            gc.unfreeze()

@@ -14,11 +14,12 @@ from keras_lm.models.layout import (
     config_of,
     is_turned,
     names_of,
+    path_of,
 )
 from keras_lm.models.read_tensors import ONE, import_safetensors
 
 # What is no part of what the model computes from given weights.
-_FREE = {"dropout", "seed", "pooling", "kwargs"}
+_FREE = {"dropout", "seed", "pooling", "logits_bias", "kwargs"}
 _FREE_OF_LAYERS = {"name", "trainable", "dtype", "dropout", "seed"}
 
 
@@ -47,9 +48,7 @@ def save_pretrained(
             f"{tokenizer.vocabulary_size} and {model.vocabulary_size}"
         )
     numpy_files = import_safetensors().numpy
-    padding_id = getattr(tokenizer, "padding_id", None)
-    known = {} if padding_id is None else {"pad_token_id": padding_id}
-    kind, config = _choose(model, layouts, kind, known)
+    kind, config = _choose(model, layouts, kind, _special_tokens(tokenizer))
     tensors = tensors_of(layouts[kind], model, layouts[kind].unused_places(config))
     with complete_folder(path, overwrite) as folder:
         text = json.dumps(config, indent=2)
@@ -71,13 +70,18 @@ def tensors_of(layout: Layout, model, unused_places=0) -> dict[str, np.ndarray]:
         dictionary of float32 arrays.
     """
     parts = {}
+    layout = layout._replace(layers=layout.layers | layout.renamed(model))
     for weight in model.weights:
+        names, part = names_of(layout, weight.path)
+        if not names:  # it is the same in all models of the family
+            continue
         array = keras.ops.convert_to_numpy(keras.ops.cast(weight, "float32"))
         if "position_embedding/" in weight.path:
             array = np.pad(array, ((unused_places, 0), (0, 0)))
         if is_turned(layout, weight.path):
             array = array.T
-        names, part = names_of(layout, weight.path)
+        if path_of(weight.path) == "logits_bias":
+            array = array[None]  # of a batch of one
         parts.setdefault(names[0], {})[part or 0] = array
     return {
         name: np.ascontiguousarray(
@@ -85,6 +89,13 @@ def tensors_of(layout: Layout, model, unused_places=0) -> dict[str, np.ndarray]:
         )
         for name, arrays in parts.items()
     }
+
+
+def _special_tokens(tokenizer):
+    """Those that the tokenizer knows, by their names in `config.json`."""
+    names = {"pad_token_id": "padding_id", "eos_token_id": "separator_id"}
+    found = {theirs: getattr(tokenizer, ours, None) for theirs, ours in names.items()}
+    return {name: token_id for name, token_id in found.items() if token_id is not None}
 
 
 def _choose(model, layouts, kind, known):
@@ -112,10 +123,19 @@ def _config(layout, model, known):
         want, found = wanted.get(name, parameter.default), getattr(model, name)
         if _meant(model, name, want) != _meant(model, name, found):
             raise ValueError(f"`{name}` must be {want!r}, not {found!r}")
-    strange = [w.path for w in model.weights if not names_of(layout, w.path)[0]]
-    if strange:
-        raise ValueError(f"it has no place for {strange[0]}")
+    for weight in model.weights:
+        _check_place(layout, weight)
     return config
+
+
+def _check_place(layout, weight):
+    path = path_of(weight.path)
+    if path in layout.constants:
+        found = float(keras.ops.convert_to_numpy(weight))
+        if found != layout.constants[path]:
+            raise ValueError(f"`{path}` must be {layout.constants[path]}, not {found}")
+    elif not names_of(layout, weight.path)[0]:
+        raise ValueError(f"it has no place for {weight.path}")
 
 
 def _meant(model, name, value):
@@ -124,6 +144,8 @@ def _meant(model, name, value):
         return keras.activations.get(value)
     if name == "num_key_value_heads":
         return value or model.num_heads
+    if name == "source_vocabulary_size":
+        return value or model.vocabulary_size
     if isinstance(value, (list, tuple)):
         return [_meant(model, name, one) for one in value]
     if not isinstance(value, keras.layers.Layer):

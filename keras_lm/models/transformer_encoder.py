@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from keras_lm.layers.arguments import seed_of
+from keras_lm.layers.arguments import check_choice, seed_of
 from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.make_norm import make_norm
-from keras_lm.layers.text_pooling import TextPooling
+from keras_lm.layers.text_pooling import KINDS, TextPooling
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.pretrained import Pretrained
@@ -124,6 +124,7 @@ class TransformerEncoder(keras.Model, Pretrained):
                 "`num_segments` must be at least 0. "
                 f"Received: num_segments={num_segments}"
             )
+        check_choice("pooling", pooling, KINDS)
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.num_layers = num_layers

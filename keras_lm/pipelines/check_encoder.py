@@ -10,7 +10,8 @@ def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) ->
         encoder: has `vocabulary_size` and `max_sequence_length`.
         tokenizer: has `vocabulary_size`.
         max_length: int, or `None` for the encoder's `max_sequence_length`.
-        least: int. The least that `max_length` may be: the special tokens.
+        least: int. The least that `max_length` may be: the special tokens and one more,
+            where there must be one.
 
     Returns:
         int, most tokens of a text.

@@ -38,6 +38,8 @@ class QuestionAnswerer:
     likeliest span of all of them is the answer. `text.question_answering_dataset` makes
     what its model is fitted on, of the same texts, `max_length` and `stride`.
 
+    Shapes: `B` questions.
+
     Args:
         model: `models.SpanExtractor`.
         tokenizer: `text.SentencePieceTokenizer`, or the `text.HuggingFaceTokenizer` of

@@ -38,8 +38,8 @@ class TokenTagger:
         labels: a string for each output: "O", "B-X", "I-X"; others are labels of single
             words. No two alike.
         split: "words", texts are split at white space; or "characters", as Chinese.
-        predicates: bool. Whether a word of each text is marked, as the predicate whose
-            roles are asked for; the encoder must know two segments.
+        marks_predicate: bool. Whether a word of each text is marked, as the predicate
+            whose roles are asked for; the encoder must know two segments.
         max_length: int: most tokens of a text, special ones included; the encoder's
             `max_sequence_length` when `None`.
         truncate: bool. Whether a longer text loses its end, where all is "O"; else it
@@ -69,7 +69,7 @@ class TokenTagger:
         tokenizer,
         labels: Sequence[str],
         split: str = "words",
-        predicates: bool = False,
+        marks_predicate: bool = False,
         max_length: int | None = None,
         truncate: bool = False,
     ):
@@ -81,7 +81,7 @@ class TokenTagger:
         check_labels(labels, model.num_labels)
         least = 1 + sum(map(len, frame_of(tokenizer)))
         self.max_length = check_encoder(model.encoder, tokenizer, max_length, least)
-        if predicates and model.encoder.num_segments < 2:
+        if marks_predicate and model.encoder.num_segments < 2:
             raise ValueError(
                 "To be told a predicate the encoder must know two segments. "
                 f"Received: num_segments={model.encoder.num_segments}"
@@ -97,42 +97,43 @@ class TokenTagger:
         self.tokenizer = tokenizer
         self.labels = list(labels)
         self.split = split
-        self.predicates = predicates
+        self.marks_predicate = marks_predicate
         self.truncate = truncate
 
     def __call__(
-        self, texts: Sequence, predicate: Sequence[int] | None = None
+        self, texts: Sequence, predicates: Sequence[int] | None = None
     ) -> list[list[TaggedSpan]]:
         """The spans of each text.
 
         Args:
             texts: list of str or UTF-8 bytes, in which invalid bytes become U+FFFD; or
                 of lists of words, whose text is what `text.split_words` says.
-            predicate: for each text the place of the word whose roles are asked for,
-                from 0; only if `predicates`.
+            predicates: for each text the place of the word whose roles are asked for,
+                from 0; only if `marks_predicate`.
 
         Returns:
             list of `B` lists of `TaggedSpan`, in the order of the text.
 
         Raises:
-            TypeError: `texts` is one string, a text is neither str nor bytes, or a
-                predicate is no int.
+            TypeError: `texts` is one string or no list, a text is neither str nor
+                bytes, or a predicate is no int.
             ValueError: a text has too many tokens, or there is not a predicate in each.
         """
-        placed, shares, tags = self._tagged(texts, predicate)
+        texts = _listed(texts)
+        placed, shares, tags = self._tagged(texts, predicates)
         return [
             self._spans(text, *parts)
             for text, *parts in zip(texts, placed, shares, tags, strict=True)
         ]
 
     def tags(
-        self, texts: Sequence, predicate: Sequence[int] | None = None
+        self, texts: Sequence, predicates: Sequence[int] | None = None
     ) -> list[list[str]]:
         """The label of each word.
 
         Args:
             texts: as in the call.
-            predicate: as in the call.
+            predicates: as in the call.
 
         Returns:
             list of `B` lists of `W` str.
@@ -141,16 +142,16 @@ class TokenTagger:
             TypeError: as the call.
             ValueError: as the call.
         """
-        return self._tagged(texts, predicate)[2]
+        return self._tagged(texts, predicates)[2]
 
     def log_probabilities(
-        self, texts: Sequence, predicate: Sequence[int] | None = None
+        self, texts: Sequence, predicates: Sequence[int] | None = None
     ) -> list[np.ndarray]:
         """How likely each label of each word is, by itself.
 
         Args:
             texts: as in the call.
-            predicate: as in the call.
+            predicates: as in the call.
 
         Returns:
             list of `B` arrays, float32 `(W, L)`, nats, at most 0; words that were cut
@@ -160,7 +161,7 @@ class TokenTagger:
             TypeError: as the call.
             ValueError: as the call.
         """
-        return self._log_probabilities(self._words(texts), predicate)
+        return self._log_probabilities(self._words(texts), predicates)
 
     def save(self, directory, overwrite: bool = False) -> None:
         """Writes model, labels and tokenizer to one directory, complete or not at all.
@@ -173,29 +174,30 @@ class TokenTagger:
             FileExistsError: it exists, and `overwrite` is false.
             OSError: it cannot be written.
         """
-        names = ("labels", "split", "predicates", "max_length", "truncate")
+        names = ("labels", "split", "marks_predicate", "max_length", "truncate")
         settings = {name: getattr(self, name) for name in names}
         save_pipeline(self, directory, settings, overwrite)
 
     def _words(self, texts):
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-        return [split_words(text, self.split) for text in texts]
+        return [split_words(text, self.split) for text in _listed(texts)]
 
-    def _log_probabilities(self, placed, predicate):
-        if (predicate is not None) != self.predicates:
-            given = "none" if predicate is None else f"predicate={predicate!r:.50}"
+    def _log_probabilities(self, placed, predicates):
+        if (predicates is not None) != self.marks_predicate:
+            given = "none" if predicates is None else f"predicates={predicates!r:.50}"
             wanted = (
-                "there must be a `predicate`" if self.predicates else "none is read"
+                "there must be `predicates`"
+                if self.marks_predicate
+                else "none are read"
             )
             raise ValueError(
-                f"With predicates={self.predicates} {wanted}. Received: {given}"
+                f"With marks_predicate={self.marks_predicate} {wanted}. "
+                f"Received: {given}"
             )
         words = [[word.text for word in row] for row in placed]
         arrays, firsts = word_arrays(
             self.tokenizer,
             words,
-            predicate,
+            predicates,
             self.split,
             self.max_length,
             self.truncate,
@@ -207,10 +209,10 @@ class TokenTagger:
             for of_text, first in zip(logits, firsts, strict=True)
         ]
 
-    def _tagged(self, texts, predicate):
+    def _tagged(self, texts, predicates):
         """Words with their places, log-probabilities and labels of each text."""
         placed = self._words(texts)
-        shares = self._log_probabilities(placed, predicate)
+        shares = self._log_probabilities(placed, predicates)
         lengths = np.array([len(one) for one in shares], "int64")
         padded = np.zeros(
             (len(shares), lengths.max(initial=0), len(self.labels)), "float32"
@@ -235,6 +237,12 @@ class TokenTagger:
             score = float(np.exp(chosen[first:end].mean()))
             spans.append(TaggedSpan(start, stop, label, score, whole[start:stop]))
         return spans
+
+
+def _listed(texts):
+    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+        raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
+    return list(texts)
 
 
 def _whole(text, split):

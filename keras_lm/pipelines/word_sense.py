@@ -10,6 +10,7 @@ from keras_lm.pipelines.check_encoder import check_encoder
 from keras_lm.pipelines.marked_arrays import marked_arrays
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
+from keras_lm.pipelines.sense_above import sense_above
 from keras_lm.text.marked_texts import split_marked
 from keras_lm.text.unicode import as_unicode
 
@@ -119,7 +120,7 @@ class WordSense:
         ]
         scores = self.scores(texts, [[s.gloss for s in some] for some in senses])
         return [
-            some[self._choice(row)] if some else None
+            some[sense_above(row, self.lead)] if some else None
             for some, row in zip(senses, scores, strict=True)
         ]
 
@@ -193,10 +194,6 @@ class WordSense:
         names = ("max_length", "truncate", "lead")
         settings = {name: getattr(self, name) for name in names}
         save_pipeline(self, directory, settings, overwrite)
-
-    def _choice(self, scores):
-        best = int(scores.argmax())
-        return best if scores[best] > scores[0] + self.lead else 0
 
     def _with_pooling(self) -> keras.Model:
         """Encoder and pooling as one model, made once for a model."""

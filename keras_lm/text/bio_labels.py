@@ -15,14 +15,17 @@ def bio_labels(words: Sequence[Word], spans: Sequence) -> list[str]:
     Args:
         words: of `split_words`, in order.
         spans: `(start, end, label)`: places of characters, from the first one of a word
-            to behind the last one of a word. No two share a word; any order.
+            to behind the last one of a word. No two share a word; any order. The label
+            is not empty.
 
     Returns:
         list of str, one for each word.
 
     Raises:
-        ValueError: a span is empty, does not begin and end where words do, or overlaps
-            another.
+        TypeError: the label of a span is no string.
+        ValueError: a span is no triple, has an empty label, does not begin and end
+            where words do, or overlaps another; or two words begin or end at one place,
+            as an empty one does among characters.
 
     Example:
         >>> words = keras_lm.text.split_words("Ada met Bob Lee")
@@ -31,8 +34,13 @@ def bio_labels(words: Sequence[Word], spans: Sequence) -> list[str]:
     """
     starts = {word.start: place for place, word in enumerate(words)}
     ends = {word.end: place for place, word in enumerate(words)}
+    if min(len(starts), len(ends)) < len(words):
+        raise ValueError(
+            "No two words may begin or end at one place, as an empty one does among "
+            f"characters. Received: {[word.text for word in words]!r:.80}"
+        )
     labels = [OUTSIDE] * len(words)
-    for start, end, label in spans:
+    for start, end, label in map(_triple, spans):
         first, last = starts.get(start), ends.get(end)
         if first is None or last is None or last < first:
             raise ValueError(
@@ -46,3 +54,15 @@ def bio_labels(words: Sequence[Word], spans: Sequence) -> list[str]:
             )
         labels[first : last + 1] = [f"B-{label}"] + [f"I-{label}"] * (last - first)
     return labels
+
+
+def _triple(span):
+    if not isinstance(span, (list, tuple)) or len(span) != 3:
+        raise ValueError(
+            f"A span must be `(start, end, label)`. Received: {span!r:.80}"
+        )
+    if not isinstance(span[2], str):
+        raise TypeError(f"The label of a span must be a str. Received: {span!r:.80}")
+    if not span[2]:
+        raise ValueError(f"The label of a span must not be empty. Received: {span!r}")
+    return span

@@ -123,9 +123,9 @@ def window_arrays(
     segments, _ = pad_rows([window.segment_ids for window in windows], 0, width)
     mask, row = np.zeros(real.shape, "bool"), 0
     for one in windowed:
-        is_solid = one.offsets[:, 1] > one.offsets[:, 0]
         for _, _, first, place, count in one.windows:
-            mask[row, first : first + count] = is_solid[place : place + count]
+            starts, ends = one.offsets[place : place + count].T
+            mask[row, first : first + count] = ends > starts
             row += 1
     return {
         "token_ids": token_ids,

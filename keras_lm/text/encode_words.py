@@ -1,6 +1,7 @@
 """Sentences of words as rows of token ids that know their words."""
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 
 from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.split_words import JOINERS
@@ -18,9 +19,11 @@ def encode_words(
     """Token ids of each sentence, and the word that each token belongs to.
 
     Words are encoded one by one, all but the first with the space before them
-    (characters without), so no token belongs to two. A word that gives no token, as an
-    invisible character to BERT, is the unknown token. The special tokens are those of
-    `encode_texts`; they belong to no word, -1.
+    (characters without), so no token belongs to two. Where a tokenizer writes a space
+    before each text, as XLM-R's, a character but the first has none that is a token of
+    its own. A word that gives no token, as an invisible character to BERT, is the
+    unknown token. The special tokens are those of `encode_texts`; they belong to no
+    word, -1.
 
     Args:
         tokenizer: `SentencePieceTokenizer` or `HuggingFaceTokenizer`.
@@ -48,11 +51,14 @@ def encode_words(
         [JOINERS[split] * bool(place) + word for place, word in enumerate(words)]
         for words in sentences
     ]
-    known = _known(tokenizer, spaced)
+    known, spaces = _known(tokenizer, spaced), getattr(tokenizer, "space_ids", {})
     rows, places = [], []
     for number, words in enumerate(spaced):
-        token_ids = [token for word in words for token in known[word]]
-        owners = [place for place, word in enumerate(words) for _ in known[word]]
+        parts = [known[word] for word in words]
+        if split == "characters":
+            parts[1:] = map(_without_space, parts[1:], words[1:], repeat(spaces))
+        token_ids = list(chain.from_iterable(parts))
+        owners = [place for place, part in enumerate(parts) for _ in part]
         if max_length is not None and len(token_ids) + special > max_length:
             if not truncate:
                 raise ValueError(
@@ -104,10 +110,12 @@ def marks_of(
         for each sentence a list of int: 1 for a token of the word, else 0.
 
     Raises:
-        TypeError: a predicate is no int.
+        TypeError: `predicates` is no list, or a predicate no int.
         ValueError: there is not one for each sentence, or it is out of range or cut
             off.
     """
+    if not hasattr(predicates, "__iter__"):
+        raise TypeError(f"`predicates` must be a list. Received: {predicates!r:.50}")
     predicates = list(predicates)
     if len(predicates) != len(sentences):
         raise ValueError(
@@ -163,3 +171,12 @@ def _known(tokenizer, sentences):
             )
         known[word] = [tokenizer.unknown_id]
     return known
+
+
+def _without_space(token_ids, word, spaces):
+    """Tokens of a word that stands behind another without a space between."""
+    is_added = any(
+        token_ids[0] == token_id and word[:1] not in (" ", sign)
+        for sign, token_id in spaces.items()
+    )
+    return token_ids[1:] if is_added and len(token_ids) > 1 else token_ids

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.passes import passes, quietly, shuffled
 
 
@@ -75,11 +76,8 @@ def fresh_batches(
 
 
 def _check(num_rows, batch_size, seed, drop_remainder):
-    for name, value, least in [("batch_size", batch_size, 1), ("seed", seed, 0)]:
-        if value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
+    check_at_least(1, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     if drop_remainder and num_rows < batch_size:
         raise ValueError(
             "The texts are too few for one batch: give more, a smaller `batch_size` "

@@ -3,8 +3,7 @@
 # This file is imported by those that are in a graph themselves.
 import tensorflow as tf  # noqa: TID253
 
-# All that `str.isspace` knows.
-_SPACE = r"[\p{Z}\t-\r\x1c-\x1f\x{85}]"
+from keras_lm.text.split_words import WHITE_SPACE
 
 
 def characters_of(text):
@@ -32,7 +31,7 @@ def is_blank(text):
     Returns:
         bool, of this shape.
     """
-    return tf.strings.regex_full_match(text, f"{_SPACE}*")
+    return tf.strings.regex_full_match(text, f"{WHITE_SPACE}*")
 
 
 def offsets_in_characters(widths, before, behind):

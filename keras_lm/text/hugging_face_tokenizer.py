@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.text.special_frame import special_frame
 from keras_lm.text.unicode import as_unicode
 
 
@@ -40,14 +41,15 @@ class HuggingFaceTokenizer:
     and `separator_id` (behind it) are attributes, all but the first `None` where the
     model has none. `sentinel_ids` are T5's; `special_ids` are these and all that the
     file calls special. `separates_pairs` says whether something stands between two
-    texts; `frame` is what stands before and behind one, two lists of ids.
+    texts; `frame` is what stands before and behind one, two lists of ids; `space_ids`
+    are the pieces "▁" and "Ġ", where a vocabulary writes a space so, by these names.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
 
     Raises:
         ImportError: tokenizers is not installed (the extra `pretrained`).
-        ValueError: `definition` is no such content.
+        ValueError: `definition` is no such content, or gives no text a token.
 
     Source: https://github.com/huggingface/tokenizers
     """
@@ -63,9 +65,11 @@ class HuggingFaceTokenizer:
         self.padding_id = self._known("[PAD]", "<pad>")
         self.mask_id = self._known("[MASK]", "<mask>")
         self.unknown_id = self._known("[UNK]", "<unk>")
-        self.frame = _frame(self._tokenizer)
+        self.frame = special_frame(self._tokenizer)
         one, two = map(self._tokenizer.num_special_tokens_to_add, (False, True))
         self.separates_pairs = two > one
+        spaces = {sign: self._known(sign) for sign in "▁Ġ"}
+        self.space_ids = {sign: n for sign, n in spaces.items() if n is not None}
         self.class_id = self._known("[CLS]", "<s>")
         self.separator_id = self._known("[SEP]", "</s>")
         added = self._tokenizer.get_added_tokens_decoder()
@@ -258,18 +262,6 @@ class HuggingFaceTokenizer:
     def _known(self, *names):
         ids = (self._tokenizer.token_to_id(name) for name in names)
         return next((one for one in ids if one is not None), None)
-
-
-def _frame(tokenizer):
-    """What stands before and behind a text, here a dot."""
-    around = tokenizer.encode(".").ids
-    inside = tokenizer.encode(".", add_special_tokens=False).ids
-    start = next(
-        place
-        for place in range(len(around) + 1)
-        if around[place : place + len(inside)] == inside
-    )
-    return around[:start], around[start + len(inside) :]
 
 
 def _read(definition):

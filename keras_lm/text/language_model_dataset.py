@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.encode_corpus import encode_corpus
 from keras_lm.text.passes import passes, quietly, shuffled
 
@@ -63,15 +64,8 @@ def language_model_dataset(
         >>> tuple(token_ids.shape), tuple(next_token_ids.shape)
         ((3, 7), (3, 7))
     """
-    for name, value, least in [
-        ("sequence_length", sequence_length, 1),
-        ("batch_size", batch_size, 1),
-        ("seed", seed, 0),
-    ]:
-        if value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
+    check_at_least(1, sequence_length=sequence_length, batch_size=batch_size)
+    check_at_least(0, seed=seed)
     stream = encode_corpus(texts, tokenizer)
     arrays = [stream[:-1], stream[1:]]
     if drop_remainder:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.pad_rows import pad_rows
 from keras_lm.text.unicode import as_unicode
@@ -92,15 +93,8 @@ def pair_batches(
     Raises:
         ValueError: a number is out of range.
     """
-    for name, value, least in [
-        ("batch_size", batch_size, 1),
-        ("num_buckets", num_buckets, 1),
-        ("seed", seed, 0),
-    ]:
-        if value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
+    check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
+    check_at_least(0, seed=seed)
     tokens = np.array([len(row) for row in rows], "int64")[numbers]
     lengths = np.stack([tokens[:, 0], tokens[:, 1:].max(axis=1)], axis=1)
     most = batch_size * int(lengths.max(axis=0).sum())

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.teacher_forcing import teacher_forcing
 
@@ -78,24 +79,18 @@ def parallel_dataset(
         >>> sorted(inputs)[:2]
         ['decoder_padding_mask', 'decoder_token_ids']
     """
-    for name, value, least in [
-        ("max_batch_tokens", max_batch_tokens, 1),
-        ("max_source_length", max_source_length, 1),
-        ("max_target_length", max_target_length, 1),
-        ("num_buckets", num_buckets, 1),
-        ("seed", seed, 0),
-    ]:
-        if value is not None and value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
-    sources, targets = _encoded(pairs, source_tokenizer, target_tokenizer)
-    lengths = [(len(s) + 1, len(t) + 1) for s, t in zip(sources, targets, strict=True)]
-    lengths = np.array(lengths, "int64").reshape(-1, 2)  # with separators
     limits = {
         "max_source_length": max_source_length,
         "max_target_length": max_target_length,
     }
+    given = {name: most for name, most in limits.items() if most is not None}
+    check_at_least(
+        1, max_batch_tokens=max_batch_tokens, **given, num_buckets=num_buckets
+    )
+    check_at_least(0, seed=seed)
+    sources, targets = _encoded(pairs, source_tokenizer, target_tokenizer)
+    lengths = [(len(s) + 1, len(t) + 1) for s, t in zip(sources, targets, strict=True)]
+    lengths = np.array(lengths, "int64").reshape(-1, 2)  # with separators
     kept = _kept(lengths, limits, drop_long, notify)
     buckets = length_buckets(lengths[kept], max_batch_tokens, num_buckets)
     arrays = []

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.context_windows import context_windows, window_arrays
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.token_offsets import covering_tokens
@@ -33,7 +34,9 @@ def question_answering_dataset(
     than `max_length` allows becomes several rows, windows that overlap; those that do
     not hold the whole answer have none, and neither has a question without one: their
     span is the first token of the row. Else it is the fewest tokens in which the answer
-    is: where it begins or ends inside a token, the whole of it.
+    is: where it begins or ends inside a token, the whole of it. An answer that no
+    window holds is refused; one of at most `room - stride + 1` tokens never is, where
+    windows hold `room`.
 
     Batches are few shapes, their order is drawn anew in each pass, and rows that fill
     the last batch of a shape have weight 0: see `classification_dataset`.
@@ -66,7 +69,8 @@ def question_answering_dataset(
         TypeError: a text or an answer is of another type.
         ValueError: a number is out of range; there is no question, or not a context and
             an answer for each; one is empty; an answer does not stand in its context
-            where it should; or a question leaves no room for its context.
+            where it should, or is whole in no window; or a question leaves no room for
+            its context.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["who is it? Ada Ann"] * 5, 300)
@@ -80,15 +84,8 @@ def question_answering_dataset(
     Source: https://arxiv.org/abs/1810.04805, sections 4.2 and 4.3;
         https://arxiv.org/abs/1806.03822 (questions without an answer).
     """
-    for name, value, least in [
-        ("batch_size", batch_size, 1),
-        ("num_buckets", num_buckets, 1),
-        ("seed", seed, 0),
-    ]:
-        if value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
+    check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
+    check_at_least(0, seed=seed)
     windowed = context_windows(tokenizer, questions, contexts, max_length, stride)
     answers = list(answers)
     if len(answers) != len(windowed) or not answers:
@@ -104,15 +101,18 @@ def question_answering_dataset(
         ],
         "int32",
     )
-    arrays = window_arrays(tokenizer, windowed)
-    lengths = arrays["padding_mask"].sum(axis=1)[:, None]
+    windowed = [  # one window each
+        one._replace(windows=[window]) for one in windowed for window in one.windows
+    ]
+    sizes = [len(window.token_ids) for one in windowed for window in one.windows]
+    lengths = np.array(sizes, "int64")[:, None]
     most = batch_size * int(lengths.max())
     buckets = length_buckets(lengths, most, num_buckets, batch_size)
     batches = []
     for bucket in buckets:
         members = [*bucket.rows, bucket.rows[0]]  # the last one fills batches
         (width,) = bucket.widths
-        inputs = {name: array[members, :width] for name, array in arrays.items()}
+        inputs = window_arrays(tokenizer, [windowed[row] for row in members], width)
         weights = np.ones(len(members), "float32")
         weights[-1] = 0.0
         batches.append((inputs, spans[members], weights))
@@ -130,12 +130,23 @@ def _spans(windowed, answer, row):
                 "An answer must be more than white space and what the tokenizer "
                 f"throws away. Received: {answer!r:.80} of question {row}"
             )
-    for window in windowed.windows:
-        behind = window.place + window.num_tokens
-        if tokens is None or tokens[0] < window.place or tokens[1] >= behind:
-            yield _NONE
-        else:
-            yield tuple(one - window.place + window.first for one in tokens)
+    spans = [_span_in(window, tokens) for window in windowed.windows]
+    if tokens is not None and not any(spans):
+        raise ValueError(
+            "An answer must fit in a window, whole: a smaller `stride` or a larger "
+            f"`max_length`. Received: {tokens[1] - tokens[0] + 1} tokens, "
+            f"{answer!r:.80} of question {row}, and windows of at most "
+            f"{max(window.num_tokens for window in windowed.windows)}"
+        )
+    return [span or _NONE for span in spans]
+
+
+def _span_in(window, tokens):
+    """Tokens of the context as tokens of the row, or `None` if one is not in it."""
+    behind = window.place + window.num_tokens
+    if tokens is None or tokens[0] < window.place or tokens[1] >= behind:
+        return None
+    return tuple(one - window.place + window.first for one in tokens)
 
 
 def _characters(context, answer, row):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.encode_words import encode_words, first_tokens, marks_of
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.pad_rows import pad_rows
@@ -81,15 +82,8 @@ def tagging_dataset(
         >>> int(weights.numpy().sum())
         4
     """
-    for name, value, least in [
-        ("batch_size", batch_size, 1),
-        ("num_buckets", num_buckets, 1),
-        ("seed", seed, 0),
-    ]:
-        if value < least:
-            raise ValueError(
-                f"`{name}` must be at least {least}. Received: {name}={value}"
-            )
+    check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
+    check_at_least(0, seed=seed)
     for name, value in [
         ("sentences", sentences),
         ("labels", labels),

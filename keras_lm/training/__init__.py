@@ -2,19 +2,23 @@
 
 from keras_lm.training.anneal_kl import AnnealKL
 from keras_lm.training.average_checkpoints import AverageCheckpoints
+from keras_lm.training.average_gradients import AverageGradients
 from keras_lm.training.bleu_callback import BleuCallback
 from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
 from keras_lm.training.contrastive_cross_entropy import ContrastiveCrossEntropy
+from keras_lm.training.distribute import distribute
 from keras_lm.training.enable_lora import enable_lora
 from keras_lm.training.freeze import freeze
 from keras_lm.training.gradual_unfreezing import GradualUnfreezing
 from keras_lm.training.inverse_square_root import InverseSquareRoot
 from keras_lm.training.layerwise_rates import LayerwiseRates
+from keras_lm.training.layout_map import layout_map
 from keras_lm.training.load_adapters import load_adapters
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.merge_adapters import merge_adapters
+from keras_lm.training.model_parallel import ModelParallel
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
@@ -36,6 +40,7 @@ from keras_lm.training.warmup_cosine import WarmupCosine
 __all__ = [
     "AnnealKL",
     "AverageCheckpoints",
+    "AverageGradients",
     "BleuCallback",
     "ConsecutiveSegments",
     "ContrastiveCrossEntropy",
@@ -43,6 +48,7 @@ __all__ = [
     "InverseSquareRoot",
     "LayerwiseRates",
     "MaskedCrossEntropy",
+    "ModelParallel",
     "NGramModel",
     "Perplexity",
     "ReplacedTokenCrossEntropy",
@@ -52,8 +58,10 @@ __all__ = [
     "WarmupCosine",
     "classification_report",
     "compare_texts",
+    "distribute",
     "enable_lora",
     "freeze",
+    "layout_map",
     "load_adapters",
     "merge_adapters",
     "predict_mc",

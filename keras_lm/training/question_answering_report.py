@@ -76,8 +76,8 @@ def question_answering_report(
     Args:
         answers: for each question str, what has a `text` (`pipelines.Answer`), or
             `None`, no answer.
-        references: for each question all answers that are right; none where there is no
-            answer.
+        references: for each question a list of all answers that are right, str: `[]` or
+            `[""]` where there is no answer.
         unit: "words" or "characters".
 
     Returns:
@@ -118,8 +118,9 @@ def question_answering_report(
     scores = {True: [], False: []}
     for row, (answer, right) in enumerate(zip(answers, references, strict=True)):
         found = units_of(_text_of(answer, row))
-        wanted = [units_of(one) for one in _references(right, row)]
-        scores[bool(right)].append(
+        right = _references(right, row)
+        wanted = [units_of(one) for one in right]
+        scores[any(right)].append(
             (
                 max(float(found == one) for one in wanted),
                 max(_f1(found, one, shared) for one in wanted),
@@ -140,7 +141,8 @@ def _text_of(answer, row):
 
 
 def _references(right, row):
-    if isinstance(right, str) or not all(isinstance(one, str) for one in right):
+    is_list = isinstance(right, (list, tuple))
+    if not is_list or not all(isinstance(one, str) for one in right):
         raise TypeError(
             "The references of a question must be a list of str. "
             f"Received: {right!r:.50} of question {row}"

@@ -246,7 +246,8 @@ def _write_variables(path, variables):
 
 
 def _to_numpy(variable):
-    array = ops.convert_to_numpy(variable.value)
+    # A copy: NumPy cannot read all that TensorFlow mirrors on several devices.
+    array = ops.convert_to_numpy(ops.copy(variable.value))
     # NumPy's files know no bfloat16 or float8; float32 holds them exactly.
     return array if array.dtype.kind in "fiub" else array.astype("float32")
 

@@ -75,6 +75,7 @@ def span_report(
 
     Raises:
         ImportError: seqeval is not installed (the extra `evaluate`).
+        TypeError: `ignore` is one string.
         ValueError: there is no sentence, lengths differ, or a label is not BIO.
 
     Example:
@@ -94,6 +95,8 @@ def span_report(
             "'keras-lm[evaluate]'. Received: an installation without seqeval"
         ) from error
 
+    if isinstance(ignore, (str, bytes)):
+        raise TypeError(f"`ignore` must be a list of labels. Received: {ignore!r}")
     _check(labels, answers)
     truth, found = (_without(rows, set(ignore)) for rows in (labels, answers))
     spans = [list(map(word_spans, rows)) for rows in (truth, found)]
@@ -129,11 +132,18 @@ def _check(labels, answers):
                 f"{len(truth)} words and {len(found)} labels in sentence {number}"
             )
         for label in (*truth, *found):
-            if parse_label(label)[0] == "":
+            if not _is_bio(label):
                 raise ValueError(
-                    'A label must be "O", or begin with "B-" or "I-". '
+                    'A label must be "O", or "B-" or "I-" and the name of a span. '
                     f"Received: {label!r} in sentence {number}"
                 )
+
+
+def _is_bio(label):
+    if not isinstance(label, str):
+        return False
+    kind, name = parse_label(label)
+    return kind == OUTSIDE or (kind != "" and name != "")
 
 
 def _without(rows, ignored):

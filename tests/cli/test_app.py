@@ -37,7 +37,15 @@ def directory(tmp_path_factory):
 
 def test_help_names_every_command():
     shown = run.invoke(app, ["--help"]).output
-    for command in ("demo", "generate", "score", "export", "evaluate", "translate"):
+    for command in (
+        "demo",
+        "generate",
+        "score",
+        "export",
+        "evaluate",
+        "train",
+        "translate",
+    ):
         assert command in shown
 
 
@@ -144,6 +152,10 @@ MISTAKES = [
     ["generate", "nowhere"],
     ["score", "nowhere", "text"],
     ["export", "nowhere", "--litert", "x.tflite"],
+    ["train", "nowhere.txt", "--out", "x"],
+    ["train", __file__, "--out", "x", "--heads", "3"],
+    ["train", __file__, "--out", "x", "--length", "300"],
+    ["train", __file__, "--out", __file__],
     ["translate", "run", "nowhere", "text"],
     ["translate", "train", "--pairs", "nowhere", "--output", "x"],
     [*TRAIN_ON_THIS, "--heads", "3"],

@@ -7,9 +7,9 @@ import pytest
 
 from keras_lm import pipelines
 from keras_lm.cli.demo import run_demo
-from keras_lm.cli.demo_settings import DemoSettings
+from keras_lm.cli.generator_settings import GeneratorSettings
 
-TINY = DemoSettings(
+TINY = GeneratorSettings(
     vocabulary_size=400,
     sequence_length=13,
     batch_size=3,
@@ -79,7 +79,7 @@ def test_a_corpus_below_the_smallest_batches_is_refused(tmp_path):
 @pytest.mark.timeout(3600)
 def test_the_demo_is_far_below_the_bigram_model(tmp_path):
     report = run_demo(
-        DemoSettings(), None, tmp_path / "exports", tmp_path / "checkpoints"
+        GeneratorSettings(), None, tmp_path / "exports", tmp_path / "checkpoints"
     )
 
     assert report.agrees

@@ -25,7 +25,7 @@ SCORES = np.array([0.6, 0.25, 0.6, 0.0])
 
 @pytest.mark.slow
 def test_it_says_how_far_a_file_is(tmp_path):
-    tagger = make_tagger(predicates=True)
+    tagger = make_tagger(marks_predicate=True)
     report = export_litert(tagger, tmp_path / "t.tflite")
     expected = reference(tagger, tmp_path)
     token = expected["logits"][1][2]

@@ -43,7 +43,7 @@ def make_tagger(tokenizer=None, **options):
 
 @pytest.fixture(scope="module")
 def of_roles():
-    options = {"predicates": True, "max_length": 11, "truncate": True}
+    options = {"marks_predicate": True, "max_length": 11, "truncate": True}
     return make_tagger(pretrained_tokenizer(), **options)
 
 
@@ -60,7 +60,7 @@ def signatures(saved_model):
 @pytest.fixture(scope="module")
 def litert(tmp_path_factory):
     folder = tmp_path_factory.mktemp("litert")
-    return export_litert(make_tagger(predicates=True), folder / "t.tflite")
+    return export_litert(make_tagger(marks_predicate=True), folder / "t.tflite")
 
 
 def serve(signatures, texts, predicate=None):
@@ -131,7 +131,7 @@ def test_who_is_told_no_predicate_takes_no_marks():
     assert "predicates" not in expected
     assert (
         len(expected["texts"])
-        == len(reference(make_tagger(predicates=True), None)["texts"]) + 1
+        == len(reference(make_tagger(marks_predicate=True), None)["texts"]) + 1
     )
     assert expected["texts"][-1] == ""
     assert len(expected["words"][0]) > 1  # of the text that is also run alone
@@ -161,7 +161,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     with pytest.raises(ValueError, match="logits must be finite to be exported. Recei"):
         reference(tagger, tmp_path)
     with pytest.raises(ValueError, match="must fit the pipeline to be exported. Recei"):
-        reference(make_tagger(predicates=True, max_length=2), tmp_path)
+        reference(make_tagger(marks_predicate=True, max_length=2), tmp_path)
 
 
 CHECKED = {"largest_difference": 1e-7, "greedy_agreement": 0.5, "finite": True}

@@ -55,6 +55,7 @@ def test_the_configuration_is_the_constructor():
         "kernel_regularizer": keras.regularizers.L2(0.01),
         "seed": 3,
         "use_output_bias": False,
+        "rotary_scaling": {"rope_type": "linear", "factor": 2.0},
     }
 
     config = MultiHeadAttention(**arguments).get_config()
@@ -65,7 +66,7 @@ def test_the_configuration_is_the_constructor():
     assert again.bias_initializer.value == 0.5
     assert again.kernel_regularizer.l2 == 0.01
     for name, argument in arguments.items():
-        if isinstance(argument, int | float):  # the others are serialized
+        if isinstance(argument, int | float | dict):  # the others are serialized
             assert config[name] == getattr(again, name) == argument
 
 

@@ -19,7 +19,7 @@ from tests.checks import assert_close, gradients
 
 # The package's attribute of this name is the function.
 MODULE = importlib.import_module("keras_lm.layers.dot_product_attention")
-PATHS = ["fused", "explicit", "chunked"]
+PATHS = ["fused", "explicit", "chunked", "parted", "parted and chunked"]
 rng = np.random.default_rng(seed=0)
 # 2 rows, 6 heads over 3 heads of keys, 7 queries, 11 keys, widths 4 and 5.
 QUERY = rng.normal(size=(2, 6, 7, 4)).astype("float32")
@@ -47,7 +47,11 @@ def take(path, monkeypatch):
     """Sends `dot_product_attention` down one path."""
     if path != "fused":
         monkeypatch.setattr(backend, "fused_attention", lambda *_: None)
-    if path == "chunked":
+    if "parted" in path:
+        monkeypatch.setattr(backend, "gains_in_turn", lambda: True)
+        monkeypatch.setattr(MODULE, "PARTED_FROM", 1)
+        monkeypatch.setattr(MODULE, "NUM_PARTS", 3)
+    if "chunked" in path:
         monkeypatch.setattr(MODULE, "CHUNKED_FROM", 1)
         monkeypatch.setattr(MODULE, "CHUNK_SIZE", 3)  # divides neither length
 
@@ -116,6 +120,21 @@ def test_capped_scores_equal_a_loop(path, name, monkeypatch):
     assert_close(context, expected)
 
 
+def test_parts_leave_out_the_keys_behind_them(monkeypatch):
+    take("parted", monkeypatch)
+    seen, at_once = [], MODULE._at_once
+
+    def recorded(query, key, *rest):
+        seen.append((query.shape[2], key.shape[2]))
+        return at_once(query, key, *rest)
+
+    monkeypatch.setattr(MODULE, "_at_once", recorded)
+    dot_product_attention(*tensors(QUERY, KEY, VALUE), visibility("keys, causal"))
+    dot_product_attention(*tensors(QUERY, KEY, VALUE), visibility("keys"))
+
+    assert seen == [(2, 6), (2, 8), (3, 11), (7, 11)]
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_more_queries_than_keys_leave_the_first_blind(path, monkeypatch):
     take(path, monkeypatch)
@@ -154,7 +173,7 @@ def test_gradients_of_all_paths_agree(name, monkeypatch):
             take(path, patch)
             found[path] = gradients(total, (QUERY, KEY, VALUE))
 
-    for path in ("explicit", "chunked"):
+    for path in PATHS[1:]:
         assert_close(found[path][0], found["fused"][0], tolerance=1e-4)  # a sum
         for actual, expected in zip(found[path][1], found["fused"][1], strict=True):
             assert np.abs(expected).max() > 0

@@ -21,6 +21,24 @@ def test_layer_contract():
     )
 
 
+def test_layer_contract_with_a_scaling():
+    scaling = {"rope_type": "yarn", "factor": 4.0}
+    scaling["original_max_position_embeddings"] = 20
+    check_layer(
+        RotaryEmbedding(wavelength=100.0, scaling=scaling),
+        inputs={"inputs": INPUTS, "position_ids": POSITION_IDS},
+        output_shapes=(2, 3, 5, 8),
+    )
+
+
+def test_a_scaling_slows_the_turns_down():
+    slow = RotaryEmbedding(scaling={"rope_type": "linear", "factor": 2.0})
+
+    assert_close(
+        slow(INPUTS, 2 * POSITION_IDS), RotaryEmbedding()(INPUTS, POSITION_IDS)
+    )
+
+
 def test_a_case_done_by_hand():
     # The first pair turns by one radian a place, whatever the wavelength.
     cos, sin = np.cos(1.0), np.sin(1.0)
@@ -78,6 +96,11 @@ def test_angles_are_exact_in_float16():
 def test_a_wavelength_that_is_not_above_zero_is_refused(wavelength):
     with pytest.raises(ValueError, match="`wavelength` must be above 0"):
         RotaryEmbedding(wavelength)
+
+
+def test_an_unknown_scaling_is_refused():
+    with pytest.raises(ValueError, match="`rope_type` must be one of"):
+        RotaryEmbedding(scaling={"rope_type": "longrope"})
 
 
 def test_an_odd_width_is_refused():

@@ -11,14 +11,26 @@ from keras_lm.models.layout import arguments_of
 from tests.checks import assert_close, compiled, decode, outputs_of
 from tests.pretrained import LLAMA, REAL, TOKEN_IDS, ask, configs, write
 
+LENGTHS = {"factor": 4.0, "original_max_position_embeddings": 12}
+LLAMA3 = {"rope_type": "llama3", "low_freq_factor": 0.4, "high_freq_factor": 1.5}
+YARN = {"rope_type": "yarn", "beta_fast": 1.5, "beta_slow": 0.2}
+
+
+def rope(**parameters):
+    return {"rope_parameters": {"rope_theta": 50.0, **parameters}}
+
+
 # Of which the class is the family's, and more.
 KINDS = {
     "gpt2": {},
     "llama": {},
     "llama with biases, tied": {"attention_bias": True, "tie_word_embeddings": True},
     "llama of wide heads": {"head_dim": 10},
+    "llama for long texts": rope(**LLAMA3, **LENGTHS),
+    "llama slowed down": rope(rope_type="linear", factor=3.0),
     "mistral": {"sliding_window": 3},
     "qwen2": {},
+    "qwen2 for long texts": rope(**YARN, **LENGTHS),
 }
 
 
@@ -76,6 +88,25 @@ def test_wavelengths_of_new_and_old_files():
 
 
 @pytest.mark.once
+def test_scalings_of_new_and_old_files():
+    config = configs()["llama"].to_dict()
+    old = {"rope_parameters": None, "rope_theta": 77.0}
+    yarn = {"rope_type": "yarn", "factor": 2.0, "attention_factor": None}
+
+    attentions = [
+        arguments_of(DECODERS["llama"], config | old | {"rope_scaling": one}, {}, {})
+        for one in ({"type": "linear", "factor": 2.0}, yarn)
+    ]
+
+    length = {"original_max_position_embeddings": 19}
+    assert [one["attention"].rotary_scaling for one in attentions] == [
+        {"rope_type": "linear", "factor": 2.0},
+        {"rope_type": "yarn", "factor": 2.0, **length},
+    ]
+    assert [one["attention"].rotary_wavelength for one in attentions] == [77.0, 77.0]
+
+
+@pytest.mark.once
 def test_a_window_that_hides_nothing_is_none():
     config = configs()["mistral"].to_dict()
 
@@ -99,13 +130,13 @@ def test_a_window_that_hides_nothing_is_none():
         ("llama", {"mlp_bias": True}, "`mlp_bias` in config.json must be False"),
         (
             "llama",
-            {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}},
-            "must be of `rope_type` 'default'.*Received: .*llama3",
+            {"rope_parameters": {"rope_type": "longrope", "factor": 8.0}},
+            "`rope_type` must be one of .* Received: rope_type='longrope'",
         ),
         (
             "llama",
             {"rope_parameters": None, "rope_scaling": {"type": "linear"}},
-            "must be of `rope_type` 'default'.*Received: .*linear",
+            r"'linear' must have factor. Received: .*, without \['factor'\]",
         ),
         (
             "llama",

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_lm import models
-from keras_lm.models.encoder_head import EncoderHead, check_inputs
+from keras_lm.models.encoder_head import EncoderHead
 from keras_lm.models.quick_deletion import quick_deletion
 
 TOKENS = np.array([[3, 4, 5, 6], [7, 8, 0, 0]], "int32")
@@ -63,14 +63,32 @@ def test_segments_are_seen_where_there_are_some():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("inputs", "match"),
-    [
+@pytest.mark.parametrize("name", HEADS)
+def test_inputs_without_token_ids_or_with_others_are_refused(name):
+    model = HEADS[name](encoder())
+    for inputs, match in [
         (TOKENS, 'a dictionary with "token_ids"'),
         ({"ids": TOKENS}, r'a dictionary with "token_ids". Received: \[.ids.\]'),
         ({"token_ids": TOKENS, "mask": MASK}, r"keys among .* Received: \['mask'\]"),
-    ],
-)
-def test_inputs_without_token_ids_or_with_others_are_refused(inputs, match):
-    with pytest.raises(ValueError, match=match):
-        check_inputs(inputs, EncoderHead.INPUTS)
+    ]:
+        with pytest.raises(ValueError, match=match):
+            model(inputs)
+    if "segment_ids" not in model.INPUTS:
+        with pytest.raises(ValueError, match=r"Received: \['segment_ids'\]"):
+            model({"token_ids": TOKENS, "segment_ids": TOKENS})
+
+
+class Nameless(keras.Model):
+    """An encoder that knows its own width and no more."""
+
+    hidden_dim, num_segments, pool = 8, 2, None
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", HEADS)
+def test_an_encoder_must_say_all_that_pipelines_ask(name):
+    model = Nameless()
+    for missing in ("vocabulary_size", "max_sequence_length"):
+        with pytest.raises(TypeError, match=f"must be a model with .*`{missing}`"):
+            HEADS[name](model)
+        setattr(model, missing, 20)

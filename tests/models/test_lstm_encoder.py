@@ -130,7 +130,7 @@ def test_the_layer_of_the_same_name_stays_itself():
         ({"num_layers": 0}, "`num_layers` must be at least 1"),
         ({"dropout": 1.0}, "`dropout` must be at least 0 and below 1"),
         ({"num_segments": -1}, "`num_segments` must be at least 0"),
-        ({"pooling": "last"}, "`kind` must be one of"),
+        ({"pooling": "last"}, "`pooling` must be one of.*'first'"),
         ({"max_sequence_length": 0}, "`max_sequence_length` must be at least 1"),
     ],
 )

@@ -41,11 +41,11 @@ def test_what_is_not_quantised_says_nothing():
     with quick_deletion():
         model.quantize("int8", filters="head|query")
     modes = quantized_layers(model)["quantized_layers"]
-    paths = {path.partition("/")[2]: mode for path, mode in modes.items()}
-    assert paths == {
+    inside = model.encoder.name
+    assert modes == {
         "head": "int8",
-        "block_0/attention/query": "int8",
-        "block_1/attention/query": "int8",
+        f"{inside}/block_0/attention/query": "int8",
+        f"{inside}/block_1/attention/query": "int8",
     }
     config = json.loads(json.dumps(model.get_config()))
     assert quantized_layers(
@@ -55,6 +55,24 @@ def test_what_is_not_quantised_says_nothing():
             | {"encoder": type(model.encoder).from_config(model.encoder.get_config())},
         )
     ) == {"quantized_layers": modes}
+
+
+@pytest.mark.once
+def test_under_other_names_the_same_layers_are_quantised():
+    model = SequenceClassifier(LSTMEncoder(11, 4, 6), 3)
+    with quick_deletion():
+        model.quantize("int8", filters="head|token_embedding")
+    config = model.get_config()
+    config["name"] = "other"
+    config["encoder"]["config"]["name"] = "one_more"
+
+    copy = SequenceClassifier.from_config(config)
+
+    modes = {"head": "int8", "one_more/token_embedding": "int8"}
+    assert quantized_layers(copy) == {"quantized_layers": modes}
+    config["quantized_layers"]["tail"] = "int8"
+    with pytest.raises(ValueError, match=r"be paths of layers.*: \[.*'tail'\], which"):
+        SequenceClassifier.from_config(config)
 
 
 @pytest.mark.once

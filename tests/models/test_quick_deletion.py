@@ -15,11 +15,25 @@ def test_what_there_is_is_left_alone_within_it_and_seen_afterwards():
     with quick_deletion():
         assert gc.get_freeze_count() > before + 1000
 
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() == before
+
+
+def test_what_was_frozen_before_stays_so():
+    gc.freeze()
+    try:
+        with quick_deletion():
+            with quick_deletion():
+                pass
+            assert gc.get_freeze_count() > 1000
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
 
 
 def test_an_error_ends_it_too():
+    before = gc.get_freeze_count()
+
     with pytest.raises(KeyError), quick_deletion():
         raise KeyError
 
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() == before

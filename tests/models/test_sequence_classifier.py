@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lm.layers import LSTMEncoder, TextPooling
-from keras_lm.models import SequenceClassifier, TransformerEncoder
+from keras_lm.models import LSTMEncoder, SequenceClassifier, TransformerEncoder
 from tests.checks import JIT, assert_close, check_layer, compiled, outputs_of, padding
 
 SIZES = {
@@ -102,39 +101,9 @@ def test_it_learns(multi_label):
     assert right.mean() > 0.95
 
 
-@keras.saving.register_keras_serializable(package="tests")
-class RecurrentEncoder(keras.Model):
-    """An LSTM with all that the head asks of an encoder."""
-
-    def __init__(self, vocabulary_size, hidden_dim, max_sequence_length, **kwargs):
-        super().__init__(**kwargs)
-        self.vocabulary_size = vocabulary_size
-        self.hidden_dim = hidden_dim
-        self.max_sequence_length = max_sequence_length
-        self.num_segments = 0
-        self.embedding = keras.layers.Embedding(vocabulary_size, 5)
-        self.lstm = LSTMEncoder(hidden_dim // 2)
-        self.pool = TextPooling("attention")
-        self.build((None, None))
-
-    def build(self, token_ids_shape):
-        self.embedding.build(token_ids_shape)
-        self.lstm.build((None, None, 5))
-        self.pool.build((None, None, self.hidden_dim))
-        self.built = True
-
-    def call(self, token_ids, padding_mask=None, training=None):
-        states, _ = self.lstm(self.embedding(token_ids), padding_mask=padding_mask)
-        return states
-
-    def get_config(self):
-        names = ("vocabulary_size", "hidden_dim", "max_sequence_length")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
 @pytest.mark.once
 def test_the_encoder_may_be_an_lstm():
-    model = SequenceClassifier(RecurrentEncoder(13, 6, 19), 4)
+    model = SequenceClassifier(LSTMEncoder(13, 5, 6, pooling="attention"), 4)
     others = np.where(REAL, TOKEN_IDS, (TOKEN_IDS + 5) % 13)
     logits = logits_of(model, {"token_ids": TOKEN_IDS, "padding_mask": REAL})
 
@@ -177,10 +146,3 @@ def test_what_does_not_fit_is_refused():
         make_model(0)
     with pytest.raises(ValueError, match="`dropout` must be at least 0 and below 1"):
         make_model(dropout=1.0)
-    model = make_model()
-    with pytest.raises(ValueError, match='a dictionary with "token_ids". Received'):
-        model(TOKEN_IDS)
-    with pytest.raises(ValueError, match=r"token_ids\". Received: \['padding_mask'\]"):
-        model({"padding_mask": REAL})
-    with pytest.raises(ValueError, match=r"must have keys among.*\['mask'\]"):
-        model({"token_ids": TOKEN_IDS, "mask": REAL})

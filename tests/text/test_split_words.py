@@ -1,12 +1,9 @@
 """split_words: where words and characters stand, white space, lists, errors."""
 
-import re
-
 import hypothesis
 import pytest
 
 from keras_lm.text import split_words
-from keras_lm.text.split_words import WHITE_SPACE
 from tests.text.samples import TEXTS
 
 pytestmark = pytest.mark.once
@@ -41,14 +38,6 @@ def test_words_are_those_of_split_and_stand_where_they_say(text):
     assert texts_of(characters) == [one for one in text if not one.isspace()]
     for word in words + characters:
         assert text[word.start : word.end] == word.text
-
-
-def test_graphs_know_the_same_white_space():
-    # RE2's \\x{..} is Python's \\u....; every code point is one of two kinds.
-    python = re.sub(r"\\x\{(\w+)\}", lambda n: chr(int(n[1], 16)), WHITE_SPACE)
-    spaces = re.findall(python, "".join(map(chr, range(0x110000))))
-
-    assert spaces == [chr(n) for n in range(0x110000) if chr(n).isspace()]
 
 
 def test_what_does_not_fit_is_refused():

@@ -71,6 +71,13 @@ def test_no_answer_is_right_where_there_is_none():
     assert question_answering_report(["x"], [["x"]]).without_answer == (0, 0, 0)
 
 
+def test_an_empty_reference_is_no_answer():
+    report = question_answering_report(["", "x", ""], [[""], ("",), ["", "y"]])
+
+    assert report.without_answer == (0.5, 0.5, 2)
+    assert report.with_answer == (1.0, 1.0, 1)  # one of its references is an answer
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -81,6 +88,9 @@ def test_no_answer_is_right_where_there_is_none():
         (([3], [["a"]]), TypeError, "An answer must be str, None, or have a `text`"),
         ((["a"], ["a"]), TypeError, "must be a list of str. Received: 'a' of question"),
         ((["a"], [[None]]), TypeError, "must be a list of str"),
+        ((["a"], [None]), TypeError, "must be a list of str. Received: None of quest"),
+        ((["a"], [{"text": ["a"]}]), TypeError, "must be a list of str. Received: {"),
+        ((["a"], [b"a"]), TypeError, "must be a list of str. Received: b'a' of"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, error, message):

@@ -61,13 +61,23 @@ def test_more_frequent_mistakes_come_first():
         ([], [], "and a sentence. Received: 0 sentences and 0 answers"),
         ([["O"]], [], "an answer for each sentence.*Received: 1 sentences and 0"),
         ([["O"], ["O"]], [["O"], []], "Received: 1 words and 0 labels in sentence 1"),
-        ([["NN"]], [["O"]], '"B-" or "I-". Received: \'NN\' in sentence 0'),
-        ([["O"]], [["B"]], '"B-" or "I-". Received: \'B\' in sentence 0'),
+        ([["NN"]], [["O"]], "the name of a span. Received: 'NN' in sentence 0"),
+        ([["O"]], [["B"]], "the name of a span. Received: 'B' in sentence 0"),
+        ([["B-"]], [["B-X"]], "the name of a span. Received: 'B-' in sentence 0"),
+        ([["O"]], [["I-"]], "the name of a span. Received: 'I-' in sentence 0"),
+        ([["O"]], [[None]], "the name of a span. Received: None in sentence 0"),
+        ([["O"]], [[""]], "the name of a span. Received: '' in sentence 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(labels, answers, message):
     with pytest.raises(ValueError, match=message):
         span_report(labels, answers)
+
+
+@pytest.mark.parametrize("ignore", ["PER", "", b"PER"])
+def test_labels_to_ignore_that_are_no_list_are_refused(ignore):
+    with pytest.raises(TypeError, match="must be a list of labels. Received: b?'"):
+        span_report([["B-P"]], [["B-P"]], ignore=ignore)
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -1,11 +1,11 @@
-"""DemoSettings: steps, and batches that a small corpus fills."""
+"""GeneratorSettings: steps, and batches that a small corpus fills."""
 
 import pytest
 
-from keras_lm.cli.demo_settings import DemoSettings
+from keras_lm.cli.generator_settings import GeneratorSettings
 
 pytestmark = pytest.mark.once
-SETTINGS = DemoSettings()
+SETTINGS = GeneratorSettings()
 
 
 def test_fewer_steps_keep_a_warm_up_below_them():
@@ -36,3 +36,15 @@ def test_a_corpus_below_the_smallest_batches_is_refused():
     told = "`corpus` must be longer: training takes at least 257 tokens.*Received: 256"
     with pytest.raises(ValueError, match=told):
         SETTINGS.for_corpus(4 * 4 * 16)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ({"num_heads": 3}, "`hidden_dim` must be a multiple of twice `num_heads`"),
+        ({"sequence_length": 300}, "`max_sequence_length` must be at least"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(numbers, told):
+    with pytest.raises(ValueError, match=told):
+        GeneratorSettings(**numbers)

@@ -1,0 +1,61 @@
+"""data_parallel: the mean over processes, and what is told when one has ended."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lm.backend import data_parallel
+
+if keras.backend.backend() != "torch":
+    pytest.skip("PyTorch only", allow_module_level=True)
+
+import torch
+import torch.distributed as dist
+
+
+@pytest.fixture
+def variable():
+    return keras.Variable(np.array([1.0, 2.0], "float32"))
+
+
+def gradient(variable):
+    variable.value.grad = None
+    (variable.value * torch.tensor([3.0, 5.0])).sum().backward()
+    return variable.value.grad.tolist()
+
+
+def test_a_gradient_is_the_mean_over_the_processes(variable, monkeypatch):
+    # The other process's gradient is 1: (3 + 1) / 2 and (5 + 1) / 2.
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "all_reduce", lambda array: array.add_(1.0))
+
+    handles = data_parallel.average_gradients([variable])
+
+    assert gradient(variable) == [2.0, 3.0]
+    for handle in handles:
+        handle.remove()
+    assert gradient(variable) == [3.0, 5.0]
+
+
+def test_a_process_that_has_ended_is_told(variable, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("[../gloo/pair.cc:534] Connection closed by peer\nmore")
+
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    for name in ("all_reduce", "broadcast"):
+        monkeypatch.setattr(dist, name, fail)
+    data_parallel.average_gradients([variable])
+
+    told = "All workers must go on: one of them has ended.*Connection closed by peer$"
+    with pytest.raises(ConnectionError, match=told):
+        gradient(variable)
+    with pytest.raises(ConnectionError, match=told):
+        data_parallel.copy_from_first([variable])
+
+
+def test_a_process_of_its_own_joins_nothing():
+    assert "RANK" not in os.environ
+    assert data_parallel.join_workers() is None
+    data_parallel.leave_workers()  # there is nothing to leave

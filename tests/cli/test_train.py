@@ -1,0 +1,93 @@
+"""train: what a person types to train a model on text of their own."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from keras_lm import pipelines
+from keras_lm.cli.app import app
+from keras_lm.cli.generator_settings import GeneratorSettings
+from tests.cli.test_demo import SENTENCES
+
+pytestmark = pytest.mark.once
+run = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "tales.txt"
+    tales = [f"{SENTENCES[n % 3]} Tale {n}." for n in range(120)]
+    path.write_text("\n\n".join(tales), encoding="utf-8")
+    return path
+
+
+def test_train_makes_a_pipeline_that_generate_takes(corpus, tmp_path):
+    output = tmp_path / "tales"
+    sizes = (
+        "--layers=1 --width=8 --heads=2 --vocabulary-size=400 --length=13 --dropout=0.1"
+        " --batch-size=3 --max-length=64 --steps=4 --checkpoint-every=2 --held-out=0.1"
+    )
+    paths = [f"--out={output}", f"--checkpoints={tmp_path / 'runs'}"]
+    command = ["train", str(corpus), *paths, *sizes.split()]
+
+    trained = run.invoke(app, command)
+    told = run.invoke(app, ["generate", str(output), "猫 🙂", "--max-new-tokens=3"])
+
+    assert trained.exit_code == 0, trained.output
+    assert "training: 4 steps" in trained.output
+    assert f"keras-lm generate {output}" in trained.output
+    assert told.exit_code == 0
+    assert told.output.startswith("猫 🙂")
+    model = pipelines.load(output).model
+    assert (model.num_layers, model.hidden_dim, model.dropout) == (1, 8, 0.1)
+    assert (model.intermediate_dim, model.max_sequence_length) == (32, 64)
+    there = run.invoke(app, command)
+    assert there.exit_code == 1
+    assert "`--out` must not exist, or --overwrite be given" in there.output
+
+
+def test_too_little_text_is_told_in_the_words_of_the_shell(tmp_path):
+    path = tmp_path / "short.txt"
+    path.write_text("Too short.", encoding="utf-8")
+    result = run.invoke(app, ["train", str(path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "`corpus` must be longer" in result.output
+
+
+def test_numbers_that_do_not_fit_are_told_by_their_options(corpus, tmp_path):
+    command = ["train", str(corpus), "--out", str(tmp_path / "out")]
+    for options, told in [
+        (["--heads=3"], "`--width` must be a multiple of twice `--heads`"),
+        (["--length=300"], "`--max-length` must be at least `--length`"),
+    ]:
+        result = run.invoke(app, [*command, *options])
+        assert result.exit_code == 1
+        assert told in result.output
+
+
+def test_help_tells_the_defaults():
+    shown = run.invoke(app, ["train", "--help"]).output
+    shown = " ".join(re.split("[│\\s]+", shown))
+    settings = GeneratorSettings()
+    for number in (settings.steps, settings.learning_rate, settings.vocabulary_size):
+        assert f"default: {number}" in shown
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind", "told"),
+    [
+        ({"KERAS_BACKEND": "torch"}, "model", "`--distribute model` takes JAX"),
+        ({"KERAS_BACKEND": "torch"}, "data", "torchrun --standalone"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "none", "must be told --distribute data"),
+    ],
+)
+def test_a_way_that_the_backend_has_not_is_refused(
+    variables, kind, told, corpus, tmp_path, monkeypatch
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    command = ["train", str(corpus), f"--out={tmp_path / 'x'}", f"--distribute={kind}"]
+    result = run.invoke(app, command)
+    assert result.exit_code == 1
+    assert told in " ".join(result.output.split())

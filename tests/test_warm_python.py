@@ -114,7 +114,7 @@ def test_a_server_has_no_threads_to_lose_where_none_was_forbidden(
     ("arguments", "kind"),
     [
         (["-m", "keras_lm.export.worker", "job"], "tensorflow"),
-        (["-P", "/a/keras_lm/export/check_exports.py", "job"], "bare"),
+        (["-P", "/a/keras_lm/export/run_check.py", "check", "job"], "bare"),
         (["/a/tutorials/01.py"], "tensorflow"),
         (["-c", "import keras_lm"], None),
         (["-m", "keras_lm.cli", "demo"], None),

@@ -84,7 +84,7 @@ def kind_of(arguments, environment):
         a key of `KINDS`, or `None`.
     """
     backend = environment.get("KERAS_BACKEND")
-    if arguments[:1] == ["-P"] and "/keras_lm/export/check_" in arguments[1]:
+    if arguments[:1] == ["-P"] and "/keras_lm/export/run_check" in arguments[1]:
         return "bare"
     module = arguments[0] == "-m" and arguments[1] in _MODULES
     if module or any(part in arguments[0] for part in _SCRIPTS):

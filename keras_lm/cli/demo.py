@@ -13,7 +13,7 @@ from keras_lm import export, text
 from keras_lm.cli.fit_generator import beginnings, console, fit_generator, talk
 from keras_lm.cli.generator_settings import GeneratorSettings
 from keras_lm.cli.report import Report
-from keras_lm.export import check_exports
+from keras_lm.export import process
 
 
 def run_demo(
@@ -82,7 +82,8 @@ def check_in_fresh_process(saved_model, litert, prompts, answers, report):
     with tempfile.TemporaryDirectory() as folder:
         job_path = Path(folder) / "job.json"
         job_path.write_text(json.dumps(job), encoding="utf-8")
-        command = [sys.executable, "-P", check_exports.__file__, str(job_path)]
+        scripts = [str(process.DRIVER), str(process.CHECKER)]
+        command = [sys.executable, "-P", *scripts, str(job_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise export.ExportError(

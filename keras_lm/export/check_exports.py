@@ -1,13 +1,10 @@
 """Runs exports in a process without keras_lm, and compares them with the model.
 
-    python -P check_exports.py JOB.json
+    python -P run_check.py check_exports.py JOB.json
 
-imports neither keras_lm nor keras (TensorFlow loads Keras by itself); for LiteRT alone
-not even TensorFlow. `JOB.json` names the exports and what the model answered:
+`JOB.json` names the exports, see `run_check.py`, and holds what the model answered:
 
-    {"saved_model": "…/1",             a version folder; may be left out
-     "litert": "….tflite",             with its .json and .tokenizer.model; may be too
-     "prompts": ["…"],                 lone surrogates stand for invalid bytes
+    {"prompts": ["…"],                 lone surrogates stand for invalid bytes
      "greedy_texts": ["…"]}            what the model says to each, greedily
 
 and, from the exporters, the numbers of `reference.py`. The last line printed is
@@ -17,19 +14,19 @@ numbers were given, `largest_difference`, `greedy_agreement` and `finite`.
 """
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
 
-def check_saved_model(path, job):
+def check_saved_model(path, job, tools):
     """Answers of `serving_default`, and log-likelihoods of `score`.
 
     Args:
         path: str. The version folder.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
@@ -38,22 +35,20 @@ def check_saved_model(path, job):
     import tensorflow_text  # noqa: F401, its ops
 
     model = tf.saved_model.load(path)
-    prompts = tf.constant([_bytes(prompt) for prompt in job["prompts"]], tf.string)
+    prompts = tools.strings(job["prompts"])
     served = model.signatures["serving_default"](text=prompts)["generated_text"]
     texts = [text.decode("utf-8") for text in served.numpy()]
     answer = {
         **_compare_texts(texts, job),
         "tokens_per_second": _speed(model.signatures["generate"], prompts),
-        "size_bytes": _size_bytes(Path(path)),
     }
     if "log_likelihoods" in job:
         score = model.signatures["score"]
         scored = score(text=prompts)["log_likelihood"].numpy().astype("float64")
         per_token = np.abs(scored - job["log_likelihoods"])
         per_token /= np.maximum(job["num_tokens"], 1)
+        answer |= tools.judged(per_token, answer["equal"])
         answer["finite"] = bool(np.isfinite(scored).all())
-        answer["largest_difference"] = float(per_token.max(initial=0.0))
-        answer["greedy_agreement"] = float(np.mean(answer["equal"]))
     return answer
 
 
@@ -72,28 +67,27 @@ def _speed(generate, prompts, max_new_tokens=8):
     return float(count / (time.perf_counter() - start))
 
 
-def check_litert(path, job):
+def check_litert(path, job, tools):
     """Greedy texts of `prefill` and `decode`, and their logits step by step.
 
     Args:
         path: str. The `.tflite` file.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
     """
     generator = LiteRTGenerator(path)
     start = time.perf_counter()
-    answers = [generator.generate(_bytes(prompt)) for prompt in job["prompts"]]
+    answers = [generator.generate(tools.as_bytes(prompt)) for prompt in job["prompts"]]
     seconds = time.perf_counter() - start
-    answer = {
+    return {
+        **(_follow(generator, job, tools) if "token_ids" in job else {}),
+        # Whether texts are equal, not tokens.
         **_compare_texts([text for text, _ in answers], job),
         "tokens_per_second": sum(count for _, count in answers) / seconds,
-        "size_bytes": _size_bytes(Path(path)),
     }
-    if "token_ids" in job:
-        answer |= _follow(generator, job)
-    return answer
 
 
 class LiteRTGenerator:
@@ -161,7 +155,7 @@ class LiteRTGenerator:
         return piece.replace("\u2581", " ").encode("utf-8")
 
 
-def _follow(generator, job):
+def _follow(generator, job, tools):
     """Shows LiteRT the model's own tokens and compares all logits on the way."""
     expected = np.load(job["logits_path"], mmap_mode="r")
     differences, equal, spreads, finite = [], [], [], True
@@ -172,45 +166,12 @@ def _follow(generator, job):
                 logits, state = generator.step("decode", [tokens[place]], state)
             finite = finite and bool(np.isfinite(logits).all())
             differences.append(float(np.abs(logits - row[place]).max()))
-            equal.append(_same_choice(logits, row[place]))
+            equal.append(tools.same_choice(logits.argmax(), row[place]))
             spreads.append(float(row[place].std()))
-    return {
-        "finite": finite,
-        "largest_difference": max(differences, default=0.0),
-        "greedy_agreement": float(np.mean(equal)),
-        "spread": float(np.mean(spreads)),
-    }
-
-
-def _same_choice(logits, expected):
-    # Where the model's own two best are this close, either is its choice.
-    return bool(expected[logits.argmax()] >= expected.max() - 1e-5)
+    found = tools.judged(differences, equal)
+    return {**found, "finite": finite, "spread": float(np.mean(spreads))}
 
 
 def _compare_texts(texts, job):
     equal = [text == expected for text, expected in zip(texts, job["greedy_texts"])]
     return {"greedy_texts": texts, "equal": equal, "agrees": all(equal)}
-
-
-def _bytes(prompt):
-    return prompt.encode("utf-8", "surrogateescape")
-
-
-def _size_bytes(path):
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def main():
-    """Reads the job, prints the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    checks = {"saved_model": check_saved_model, "litert": check_litert}
-    answer = {name: checks[name](job[name], job) for name in checks if name in job}
-    strangers = {"keras_lm"} & set(sys.modules)
-    if strangers:
-        raise RuntimeError(f"This must run without {sorted(strangers)}")
-    print(json.dumps({"keras_lm": answer}))
-
-
-if __name__ == "__main__":
-    main()

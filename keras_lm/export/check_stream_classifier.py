@@ -1,13 +1,10 @@
 """Runs exports of a stream classifier in a process without keras_lm, and compares.
 
-    python -P check_stream_classifier.py JOB.json
+    python -P run_check.py check_stream_classifier.py JOB.json
 
-imports neither keras_lm nor keras (TensorFlow loads Keras by itself); for LiteRT alone
-not even TensorFlow. `JOB.json` names the exports and what the model answered:
+`JOB.json` names the exports, see `run_check.py`, and holds what the model answered:
 
-    {"saved_model": "…/1",             a version folder; may be left out
-     "litert": "….tflite",             with its .json and .tokenizer.model; may be too
-     "arrays_path": "….npz",           the streams of some examples; which are present
+    {"arrays_path": "….npz",           the streams of some examples; which are present
      "texts": {"title": ["…"]},        lone surrogates stand for invalid bytes
      "labels": ["…"],
      "logits": [[…]]}                  what the model says to each example
@@ -18,18 +15,18 @@ The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 
-def check_saved_model(path, job):
+def check_saved_model(path, job, tools):
     """What `serving_default` answers, all examples at once and one alone.
 
     Args:
         path: str. The version folder.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
@@ -41,28 +38,20 @@ def check_saved_model(path, job):
     model = tf.saved_model.load(path)
     inputs = {name: tf.constant(array) for name, array in _arrays(job).items()}
     for name, texts in job["texts"].items():
-        inputs[name] = tf.constant([_bytes(text) for text in texts], tf.string)
-    serve = model.signatures["serving_default"]
-    answers = [serve(**inputs), serve(**{k: one[:1] for k, one in inputs.items()})]
-    labels, scores = (
-        np.concatenate([answer[name].numpy() for answer in answers])
-        for name in ("label", "scores")
-    )
-    logits = np.array(job["logits"])
-    logits = np.concatenate([logits, logits[:1]])
-    named = [label.decode("utf-8") for label in labels]
-    return {
-        **_compare(named, scores, _softmax(logits), job["labels"]),
-        "size_bytes": _size_bytes(Path(path)),
-    }
+        inputs[name] = tools.strings(texts)
+    answer = tools.served(model.signatures["serving_default"], inputs)
+    logits = np.array([*job["logits"], job["logits"][0]])
+    named = [label.decode("utf-8") for label in answer["label"]]
+    return _compare(named, answer["scores"], _softmax(logits), job, tools)
 
 
-def check_litert(path, job):
+def check_litert(path, job, tools):
     """Logits of `classify`, one example after the other.
 
     Args:
         path: str. The `.tflite` file.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
@@ -71,16 +60,14 @@ def check_litert(path, job):
     arrays, logits = _arrays(job), []
     for row in range(len(job["logits"])):
         example = {name: array[row] for name, array in arrays.items()}
-        example |= {name: _bytes(texts[row]) for name, texts in job["texts"].items()}
+        for name, texts in job["texts"].items():
+            example[name] = tools.as_bytes(texts[row])
         names = classifier.about["streams"]
         there = [name for name in names if example[f"{name}_present"]]
         logits.append(classifier.logits({name: example[name] for name in there}))
-    labels = classifier.about["labels"]
+    labels, expected = classifier.about["labels"], np.array(job["logits"])
     named = [labels[row.argmax()] for row in logits]
-    return {
-        **_compare(named, np.stack(logits), np.array(job["logits"]), job["labels"]),
-        "size_bytes": _size_bytes(Path(path)),
-    }
+    return _compare(named, np.stack(logits), expected, job, tools)
 
 
 class LiteRTClassifier:
@@ -134,18 +121,12 @@ def _arrays(job):
         return dict(arrays)
 
 
-def _compare(named, numbers, expected, labels):
-    numbers = numbers.astype("float64")
-    best = expected.max(axis=-1)
-    chosen = expected[np.arange(len(expected)), [labels.index(one) for one in named]]
-    # Where the model's own two best are this close, either is its choice.
-    equal = (chosen >= best - 1e-5).tolist()
+def _compare(named, numbers, expected, job, tools):
+    places = [job["labels"].index(one) for one in named]
+    equal = tools.same_choice(places, expected)
     return {
         "named": named,
-        "equal": equal,
-        "agrees": all(equal),
-        "greedy_agreement": float(np.mean(equal)),
-        "largest_difference": float(np.abs(numbers - expected).max()),
+        **tools.judged(np.abs(numbers - expected).max(axis=1), equal),
         "finite": bool(np.isfinite(numbers).all()),
         "spread": float(expected.std(axis=-1).mean()),
     }
@@ -154,27 +135,3 @@ def _compare(named, numbers, expected, labels):
 def _softmax(logits):
     shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return shares / shares.sum(axis=-1, keepdims=True)
-
-
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _size_bytes(path):
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def main():
-    """Reads the job, prints the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    checks = {"saved_model": check_saved_model, "litert": check_litert}
-    answer = {name: checks[name](job[name], job) for name in checks if name in job}
-    strangers = {"keras_lm"} & set(sys.modules)
-    if strangers:
-        raise RuntimeError(f"This must run without {sorted(strangers)}")
-    print(json.dumps({"keras_lm": answer}))
-
-
-if __name__ == "__main__":
-    main()

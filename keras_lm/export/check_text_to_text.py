@@ -1,13 +1,10 @@
 """Runs exports of a `TextToText` in a process without keras_lm, and compares.
 
-    python -P check_text_to_text.py JOB.json
+    python -P run_check.py check_text_to_text.py JOB.json
 
-imports neither keras_lm nor keras (TensorFlow loads Keras by itself); for LiteRT alone
-not even TensorFlow. `JOB.json` names the exports and what the model answered:
+`JOB.json` names the exports, see `run_check.py`, and holds what the model answered:
 
-    {"saved_model": "…/1",             a version folder; may be left out
-     "litert": "….tflite",             with its .json and tokenizers; may be too
-     "sources": ["…"],                 lone surrogates stand for invalid bytes
+    {"sources": ["…"],                 lone surrogates stand for invalid bytes
      "answers": ["…"],                 what the model says to each, by beam search
      "greedy_answers": ["…"]}          and greedily
 
@@ -19,18 +16,18 @@ LiteRT `spread`.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 
 
-def check_saved_model(path, job):
+def check_saved_model(path, job, tools):
     """Answers of `serving_default`, and log-likelihoods of `score`.
 
     Args:
         path: str. The version folder.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
@@ -39,39 +36,37 @@ def check_saved_model(path, job):
     import tensorflow_text  # noqa: F401, its ops
 
     model = tf.saved_model.load(path)
-    sources = tf.constant([_bytes(text) for text in job["sources"]], tf.string)
-    targets = tf.constant([_bytes(text) for text in job["targets"]], tf.string)
+    sources = tools.strings(job["sources"])
+    targets = tools.strings(job["targets"])
     served = model.signatures["serving_default"](text=sources)
     answers = [text.decode("utf-8") for text in served["answer"].numpy()]
     scored = model.signatures["score"](text=sources, answer=targets)
     scored = scored["log_likelihood"].numpy().astype("float64")
     per_token = np.abs(scored - job["log_likelihoods"]) / job["num_tokens"]
     return {
-        **_compare(answers, job["answers"]),
+        "answers": answers,
+        **tools.judged(per_token, _equal(answers, job["answers"])),
         "scores": served["score"].numpy().tolist(),
-        "largest_difference": float(per_token.max(initial=0.0)),
         "finite": bool(np.isfinite(scored).all()),
-        "size_bytes": _size_bytes(Path(path)),
     }
 
 
-def check_litert(path, job):
+def check_litert(path, job, tools):
     """Greedy answers of the three signatures, and their logits step by step.
 
     Args:
         path: str. The `.tflite` file.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
     """
     translator = LiteRTTranslator(path)
-    answers = [translator.answer(_bytes(text)) for text in job["sources"]]
-    return {
-        **_compare(answers, job["greedy_answers"]),
-        **_follow(translator, job),
-        "size_bytes": _size_bytes(Path(path)),
-    }
+    answers = [translator.answer(tools.as_bytes(text)) for text in job["sources"]]
+    equal = _equal(answers, job["greedy_answers"])
+    found = _follow(translator, job, tools)
+    return {**found, "answers": answers, "equal": equal, "agrees": all(equal)}
 
 
 class LiteRTTranslator:
@@ -148,7 +143,7 @@ class LiteRTTranslator:
         return piece.replace("\u2581", " ").encode("utf-8")
 
 
-def _follow(translator, job):
+def _follow(translator, job, tools):
     """Shows LiteRT the model's own tokens and compares all logits on the way.
 
     `prefill` reads the first half of an answer, `decode` the others.
@@ -163,50 +158,11 @@ def _follow(translator, job):
             logits, state = translator.step(some, source, state)
             finite = finite and bool(np.isfinite(logits).all())
             differences.append(float(np.abs(logits - row[place]).max()))
-            equal.append(_same_choice(logits, row[place]))
+            equal.append(tools.same_choice(logits.argmax(), row[place]))
             spreads.append(float(row[place].std()))
-    return {
-        "finite": finite,
-        "largest_difference": max(differences, default=0.0),
-        "greedy_agreement": float(np.mean(equal)),
-        "spread": float(np.mean(spreads)),
-    }
+    found = tools.judged(differences, equal)
+    return {**found, "finite": finite, "spread": float(np.mean(spreads))}
 
 
-def _same_choice(logits, expected):
-    # Where the model's own two best are this close, either is its choice.
-    return bool(expected[logits.argmax()] >= expected.max() - 1e-5)
-
-
-def _compare(answers, expected):
-    equal = [one == other for one, other in zip(answers, expected)]
-    return {
-        "answers": answers,
-        "equal": equal,
-        "agrees": all(equal),
-        "greedy_agreement": float(np.mean(equal)),
-    }
-
-
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _size_bytes(path):
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def main():
-    """Reads the job, prints the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    checks = {"saved_model": check_saved_model, "litert": check_litert}
-    answer = {name: checks[name](job[name], job) for name in checks if name in job}
-    strangers = {"keras_lm"} & set(sys.modules)
-    if strangers:
-        raise RuntimeError(f"This must run without {sorted(strangers)}")
-    print(json.dumps({"keras_lm": answer}))
-
-
-if __name__ == "__main__":
-    main()
+def _equal(answers, expected):
+    return [one == other for one, other in zip(answers, expected)]

@@ -1,17 +1,14 @@
 """Runs exports of a token tagger in a process without keras_lm, and compares.
 
-    python -P check_token_tagger.py JOB.json
+    python -P run_check.py check_token_tagger.py JOB.json
 
-imports neither keras_lm nor keras (TensorFlow loads Keras by itself); for LiteRT alone
-not even TensorFlow. `JOB.json` names the exports and what the model answered:
+`JOB.json` names the exports, see `run_check.py`, and holds what the model answered:
 
-    {"saved_model": "…/1",             a version folder; may be left out
-     "litert": "….tflite",             may be too
-     "texts": ["…"],                   lone surrogates stand for invalid bytes
+    {"texts": ["…"],                   lone surrogates stand for invalid bytes
      "predicates": [2],                of each text, if the model is told one
      "words": [["…"]],                 of each text
-     "inputs": {"token_ids": [[…]]},   of each text, special tokens included; and
-                                       "marks", if there are predicates
+     "inputs": {"token_ids": [[…]]},   what the model reads of each, by name, special
+                                       tokens included
      "labels": ["…"],
      "may_begin": [true], "may_follow": [[true]],
      "logits": [[[…]]],                what the model says to each token
@@ -25,22 +22,19 @@ The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`
 the model's logits of a token).
 """
 
-import json
-import sys
-from pathlib import Path
-
 import numpy as np
 
 # Where labellings are this close in the model's own nats, either is its choice.
 CLOSE = 1e-4
 
 
-def check_saved_model(path, job):
+def check_saved_model(path, job, tools):
     """What `serving_default` answers, all texts at once and one alone.
 
     Args:
         path: str. The version folder.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
@@ -50,7 +44,7 @@ def check_saved_model(path, job):
 
     model = tf.saved_model.load(path)
     serve = model.signatures["serving_default"]
-    given = {"text": tf.constant([_bytes(text) for text in job["texts"]], tf.string)}
+    given = {"text": tools.strings(job["texts"])}
     if "predicates" in job:
         given["predicate"] = tf.constant(job["predicates"], tf.int32)
     first = {name: one[:1] for name, one in given.items()}
@@ -60,54 +54,37 @@ def check_saved_model(path, job):
         for text, row in enumerate(row for one in answers for row in _rows_of(one))
     ]
     found = [_compare_words(job, *row) for row in rows]
-    return {
-        "named": [labels for _, _, labels, _ in rows],
-        **_summary(found, job),
-        "size_bytes": _size_bytes(Path(path)),
-    }
+    named = [labels for _, _, labels, _ in rows]
+    return {"named": named, **_summary(found, job, tools)}
 
 
-def check_litert(path, job):
+def check_litert(path, job, tools):
     """What `tag` answers, one text after the other; the first also before padding.
 
     Args:
         path: str. The `.tflite` file.
         job: dict, see the top of this file.
+        tools: `run_check`.
 
     Returns:
         dict, see the top of this file.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(path)
-    runner = interpreter.get_signature_runner("tag")
-
-    def tag(row, num_padding=0):
-        arrays = {
-            name: np.array([[*rows[row], *[0] * num_padding]], "int32")
-            for name, rows in job["inputs"].items()
-        }
-        width = arrays["token_ids"].shape[1]
-        real = np.arange(width)[None] < width - num_padding
-        logits = runner(padding_mask=real, **arrays)["logits"][0]
-        return logits[: width - num_padding]
-
-    answers = [tag(row) for row in range(len(job["texts"]))]
-    answers.append(tag(0, num_padding=3))
+    runner = Interpreter(path).get_signature_runner("tag")
     found, named = [], []
-    for answer, logits in zip(answers, [*job["logits"], job["logits"][0]]):
-        logits, answer = np.array(logits), answer.astype("float64")
-        places = answer.argmax(axis=-1)
-        chosen = np.take_along_axis(logits, places[:, None], axis=-1)[:, 0]
-        equal = bool((chosen >= logits.max(axis=-1) - 1e-5).all())
-        found.append((np.abs(answer - logits).max(), equal))
+    wanted = [*job["logits"], job["logits"][0]]
+    for (arrays, length), expected in zip(tools.padded_rows(job["inputs"]), wanted):
+        logits = runner(**arrays)["logits"][0, :length]
+        places = logits.argmax(axis=-1)
+        equal = tools.same_choice(places, np.array(expected)).all()
+        found.append((np.abs(logits - expected).max(), equal))
         named.append([job["labels"][place] for place in places])
     spreads = [np.std(token) for logits in job["logits"] for token in logits]
     return {
         "named": named,
-        **_summary(found, job),
+        **_summary(found, job, tools),
         "spread": float(np.mean(spreads)),
-        "size_bytes": _size_bytes(Path(path)),
     }
 
 
@@ -132,7 +109,8 @@ def _compare_words(job, text, words, labels, scores):
     difference = np.abs(scores[:count] - np.exp(shares[every, places]))
     difference = [*difference, *np.abs(scores[count:])]
     equal = shares[every, places].sum() >= shares[every, best].sum() - CLOSE
-    return max(difference, default=0.0), bool(equal and _keeps_rules(places, job))
+    difference = float(np.max(difference, initial=0.0))  # NaN stays, unlike in max()
+    return difference, bool(equal and _keeps_rules(places, job))
 
 
 def _keeps_rules(places, job):
@@ -142,38 +120,9 @@ def _keeps_rules(places, job):
     )
 
 
-def _summary(found, job):
+def _summary(found, job, tools):
     differences, equal = zip(*found)
-    furthest = int(np.argmax(differences)) % len(job["texts"])
     return {
-        "equal": list(equal),
-        "agrees": all(equal),
-        "greedy_agreement": float(np.mean(equal)),
-        "largest_difference": float(np.max(differences)),
-        "furthest": job["texts"][furthest],
+        **tools.judged(differences, equal, job["texts"]),
         "finite": bool(np.isfinite(differences).all()),
     }
-
-
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _size_bytes(path):
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def main():
-    """Reads the job, prints the answer."""
-    job = json.loads(Path(sys.argv[1]).read_text("utf-8"))
-    checks = {"saved_model": check_saved_model, "litert": check_litert}
-    answer = {name: checks[name](job[name], job) for name in checks if name in job}
-    strangers = {"keras_lm"} & set(sys.modules)
-    if strangers:
-        raise RuntimeError(f"This must run without {sorted(strangers)}")
-    print(json.dumps({"keras_lm": answer}))
-
-
-if __name__ == "__main__":
-    main()

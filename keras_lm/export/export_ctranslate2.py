@@ -12,7 +12,7 @@ from keras_lm.export.ctranslate2_weights import weights_of
 from keras_lm.export.export_error import ExportError
 from keras_lm.export.export_report import ExportReport
 from keras_lm.export.hand_over import in_float32
-from keras_lm.export.process import run_checker
+from keras_lm.export.process import run_script
 from keras_lm.export.target import workshop
 from keras_lm.files import complete_folder
 from keras_lm.pipelines import TextToText
@@ -104,7 +104,7 @@ def export_ctranslate2(
     with workshop(target.parent) as work, complete_folder(target, overwrite) as folder:
         job = _hand_over(in_float32(pipeline), settings, folder, work)
         job["quantization"] = quantization
-        checked = run_checker(job, work, WORKER)
+        checked = run_script(job, work, WORKER)
         agreement = refuse_difference(checked, job["expected"], quantization)
     return ExportReport(
         path=target,

@@ -38,7 +38,9 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     of a `WordSense`, of the word between `[[` and `]]`, or of a text without, a gloss:
 
-        serving_default   text (B,) -> vector (B, D), of length 1
+        serving_default   text (B,) -> vector (B, D), of length 1; a word has the sense
+                          whose gloss gives the largest product, but the first sense of
+                          its list unless another leads by the pipeline's `lead`
 
     of a `TextClassifier`:
 
@@ -56,6 +58,8 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
         serving_default   question (B,), context (B,) -> answer (B,), "" where there is
                           none; start and end (B,), characters of the context, -1 where
                           there is none; score (B,), how likely this is
+        best              question (B,), context (B,) -> the same of the likeliest span,
+                          whatever the pipeline's `threshold`
 
     and of a `StreamClassifier`:
 
@@ -65,7 +69,8 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
     loading. A model in half precision is written in float32. What a pipeline cuts into
-    slices or windows, a text longer than the model, is an error here that says so.
+    slices or windows, a text longer than the model, is an error here that says so: a
+    `QuestionAnswerer` reads one window, a question and its whole context.
 
     Args:
         pipeline: one of `pipelines`.

@@ -49,8 +49,8 @@ def graph_windows(tokenizer, pipeline, question, context):
     return {**arrays, "context_mask": ends > starts}, starts, ends
 
 
-def graph_answers(pipeline, logits, context, context_mask, starts, ends):
-    """The answers that `QuestionAnswerer` gives where there is one window.
+def graph_best(pipeline, logits, context, context_mask, starts, ends):
+    """The likeliest spans, as `QuestionAnswerer.n_best` finds them in one window.
 
     Shapes: `B` questions, `T` tokens of the longest row.
 
@@ -63,35 +63,55 @@ def graph_answers(pipeline, logits, context, context_mask, starts, ends):
         ends: the same.
 
     Returns:
-        dictionary: `answer`, string `(B,)`, empty where there is none; `start` and
-        `end`, int32 `(B,)`, the first character and the one behind the last, -1 where
-        there is none; `score`, float32 `(B,)`, how likely this is.
+        `(best, lead, none)`: dictionary of `answer`, string `(B,)`; `start` and `end`,
+        int32 `(B,)`, the first character and the one behind the last; `score`, float32
+        `(B,)`, how likely this is; float32 `(B,)`, how much likelier than no answer, in
+        logits; and float32 `(B,)`, how likely that is, 0 where there must be one.
     """
     import tensorflow as tf
 
     count = pipeline.max_answer_length
     odds, width = _odds(logits, context_mask, count), tf.shape(logits)[1]
     odds = tf.reshape(odds, tf.stack([-1, width * count]))
-    best, place = tf.reduce_max(odds, axis=1), tf.argmax(odds, 1, tf.int32)
+    lead, place = tf.reduce_max(odds, axis=1), tf.argmax(odds, 1, tf.int32)
     total = tf.reduce_logsumexp(odds, axis=1)
-    is_none = tf.zeros_like(context_mask[:, 0])
+    none = tf.zeros_like(total)
     if pipeline.no_answer:
         total = tf.math.softplus(total)  # log(1 + exp(total))
-        is_none = ~(best > pipeline.threshold)
-    score = tf.exp(tf.where(is_none, 0.0, best) - total)
+        none = tf.exp(-total)
     first, more = place // count, place % count
     start = tf.gather(starts, first, batch_dims=1)
     end = tf.gather(ends, first + more, batch_dims=1)
-    length = tf.where(is_none, 0, end - start)
     context = tf.strings.unicode_transcode(context, "UTF-8", "UTF-8", errors="replace")
-    return {
-        "answer": tf.strings.substr(
-            context, tf.where(is_none, 0, start), length, unit="UTF8_CHAR"
-        ),
-        "start": tf.where(is_none, -1, start),
-        "end": tf.where(is_none, -1, end),
-        "score": score,
+    best = {
+        "answer": tf.strings.substr(context, start, end - start, unit="UTF8_CHAR"),
+        "start": start,
+        "end": end,
+        "score": tf.exp(lead - total),
     }
+    return best, lead, none
+
+
+def graph_answers(pipeline, best, lead, none):
+    """The answers that `QuestionAnswerer` gives, which may be none.
+
+    Args:
+        pipeline: `pipelines.QuestionAnswerer`.
+        best: of `graph_best`.
+        lead: the same.
+        none: the same.
+
+    Returns:
+        dictionary like `best`; where there is no answer "", -1, -1 and how likely that
+        is.
+    """
+    import tensorflow as tf
+
+    if not pipeline.no_answer:
+        return best
+    is_some = lead > pipeline.threshold
+    nothing = {"answer": "", "start": -1, "end": -1, "score": none}
+    return {name: tf.where(is_some, one, nothing[name]) for name, one in best.items()}
 
 
 def _odds(logits, context_mask, count):

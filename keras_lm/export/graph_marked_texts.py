@@ -1,6 +1,12 @@
 """Marked words, and whole texts, as an encoder's arrays inside a TensorFlow graph."""
 
-from keras_lm.text import HuggingFaceTokenizer
+from keras_lm.export.graph_texts import (
+    around_texts,
+    laid_out,
+    padded_rows,
+    pieces_of,
+    refuse_long,
+)
 from keras_lm.text.marked_texts import MARKS
 
 
@@ -17,12 +23,8 @@ def graph_marked_arrays(tokenizer, pipeline, text):
     """
     import tensorflow as tf
 
-    if isinstance(pipeline.tokenizer, HuggingFaceTokenizer):
-        encode, end = tokenizer.pieces, tokenizer.last_id
-        start = [tokenizer.first_id]
-    else:
-        encode, end = tokenizer.encode, pipeline.tokenizer.separator_id
-        start = []
+    encode = pieces_of(tokenizer, pipeline)
+    start, end = around_texts(tokenizer, pipeline)
     is_marked, *parts = _split(text)
     parts = _spaced(*parts)
     before, word, behind = (encode(tf.identity(part)) for part in parts)
@@ -30,34 +32,26 @@ def graph_marked_arrays(tokenizer, pipeline, text):
     if pipeline.truncate:
         before, word, behind = _cut(is_marked, before, word, behind, room)
 
-    def column(token):
-        return tf.fill([before.nrows(), 1], tf.constant(token, tf.int32))
-
-    rows = [column(token) for token in start]
-    rows = tf.concat([*rows, before, word, behind, column(end)], axis=1)
-    rows = _checked(rows, word, is_marked, pipeline.max_length)
-    lengths = tf.cast(rows.row_lengths(), tf.int32)
-    width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
-    real = tf.sequence_mask(lengths, width)  # (B, T)
+    rows = laid_out([tf.concat([before, word, behind], axis=1)], start, end)
+    rows = refuse_long(_with_words(rows, word, is_marked), pipeline.max_length)
+    arrays = padded_rows(rows)
+    real = arrays["padding_mask"]
     first = tf.cast(before.row_lengths(), tf.int32) + len(start)
     last = first + tf.cast(word.row_lengths(), tf.int32)
-    places = tf.range(width)[None]
+    places = tf.range(tf.shape(real)[1])[None]
     inside = tf.logical_and(places >= first[:, None], places < last[:, None])
-    return {
-        "token_ids": rows.to_tensor(0, shape=tf.stack([-1, width])),
-        "padding_mask": real,
-        "pooling_mask": tf.where(is_marked[:, None], inside, real),
-    }
+    return {**arrays, "pooling_mask": tf.where(is_marked[:, None], inside, real)}
 
 
 def _split(text):
     """`(is_marked, before, word, behind)`; of a text without marks all is the word."""
     import tensorflow as tf
 
+    from keras_lm.text.graph_offsets import is_blank
+
     before, rest, opened = _partition(text, MARKS[0])
     word, behind, closed = _partition(rest, MARKS[1])
-    is_marked = tf.logical_and(opened, closed)
-    is_marked = tf.logical_and(is_marked, tf.strings.length(tf.strings.strip(word)) > 0)
+    is_marked = opened & closed & ~is_blank(word)
     nothing = tf.zeros_like(text)
     return (
         is_marked,
@@ -110,16 +104,13 @@ def _without_first(rows, count):
     return tf.ragged.boolean_mask(rows, keep)
 
 
-def _checked(rows, word, is_marked, most):
-    """The rows, if none is too long and each marked word has a token."""
+def _with_words(rows, word, is_marked):
+    """The rows, if each marked word has a token."""
     import tensorflow as tf
 
-    lengths = rows.row_lengths()
-    message = f"A text must have at most {most} tokens. Received: tokens"
-    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
     counts = word.row_lengths()
     message = "A marked word must have a token. Received: tokens"
     has = tf.logical_or(tf.logical_not(is_marked), counts > 0)
     there = tf.debugging.Assert(tf.reduce_all(has), [message, counts])
-    with tf.control_dependencies([fits, there]):
+    with tf.control_dependencies([there]):
         return tf.identity(rows)

@@ -43,8 +43,7 @@ def graph_arrays(tokenizer, pipeline, text, text_pair=None):
         dictionary of tensors `(B, T)`: `token_ids`, `padding_mask` and, of pairs,
         `segment_ids`.
     """
-    of_bert = isinstance(pipeline.tokenizer, HuggingFaceTokenizer)
-    encode = tokenizer.pieces if of_bert else tokenizer.encode
+    encode = pieces_of(tokenizer, pipeline)
     sides = [encode(text)] if text_pair is None else _both(encode, text, text_pair)
     if pipeline.truncate:
         start, _ = around_texts(tokenizer, pipeline)
@@ -68,20 +67,30 @@ def arrays_of_sides(tokenizer, pipeline, sides):
     import tensorflow as tf
 
     start, end = around_texts(tokenizer, pipeline)
-    rows = _checked(laid_out(sides, start, end), pipeline.max_length, len(sides))
-    lengths = tf.cast(rows.row_lengths(), tf.int32)
-    # At least 1, also for a batch of no text.
-    width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
-    real = tf.sequence_mask(lengths, width)  # (B, T)
-    arrays = {
-        "token_ids": rows.to_tensor(0, shape=tf.stack([-1, width])),
-        "padding_mask": real,
-    }
+    what = "text" if len(sides) == 1 else "pair"
+    rows = refuse_long(laid_out(sides, start, end), pipeline.max_length, what)
+    arrays = padded_rows(rows)
     if len(sides) > 1:
         first = tf.cast(sides[0].row_lengths(), tf.int32) + len(start) + 1
-        behind = tf.logical_and(real, tf.range(width) >= first[:, tf.newaxis])
+        real = arrays["padding_mask"]
+        places = tf.range(tf.shape(real)[1])
+        behind = tf.logical_and(real, places >= first[:, tf.newaxis])
         arrays["segment_ids"] = tf.cast(behind, tf.int32)
     return arrays
+
+
+def pieces_of(tokenizer, pipeline):
+    """What encodes texts without special tokens.
+
+    Args:
+        tokenizer: of `graph_tokenizer`.
+        pipeline: has `tokenizer`.
+
+    Returns:
+        function of string `(B,)` to `tf.RaggedTensor` of int32, `(B, None)`.
+    """
+    pretrained = isinstance(pipeline.tokenizer, HuggingFaceTokenizer)
+    return tokenizer.pieces if pretrained else tokenizer.encode
 
 
 def around_texts(tokenizer, pipeline) -> tuple[list[int], int]:
@@ -119,6 +128,46 @@ def laid_out(sides, start, end):
     for side in sides:
         parts += [side, column(end)]
     return tf.concat(parts, axis=1)
+
+
+def refuse_long(rows, most, what="text"):
+    """The rows, if none is too long.
+
+    Args:
+        rows: `tf.RaggedTensor` of int32, `(B, None)`, with special tokens.
+        most: int, how long a row may be.
+        what: str, what a row is.
+
+    Returns:
+        `rows`.
+    """
+    import tensorflow as tf
+
+    lengths = rows.row_lengths()
+    message = f"A {what} must have at most {most} tokens. Received: tokens"
+    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
+    with tf.control_dependencies([fits]):
+        return tf.identity(rows)
+
+
+def padded_rows(rows):
+    """Rows of token ids as an encoder's arrays.
+
+    Args:
+        rows: `tf.RaggedTensor` of int32, `(B, None)`, with special tokens.
+
+    Returns:
+        dictionary of tensors `(B, T)`, `T` at least 1: `token_ids`, `padding_mask`.
+    """
+    import tensorflow as tf
+
+    lengths = tf.cast(rows.row_lengths(), tf.int32)
+    # At least 1, also for a batch of no text.
+    width = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+    return {
+        "token_ids": rows.to_tensor(0, shape=tf.stack([-1, width])),
+        "padding_mask": tf.sequence_mask(lengths, width),
+    }
 
 
 def describe_tokenizer(tokenizer) -> dict:
@@ -168,15 +217,3 @@ def _cut(sides, room):
         tf.RaggedTensor.from_tensor(side.to_tensor(), lengths=count)
         for side, count in zip(sides, kept, strict=True)
     ]
-
-
-def _checked(rows, most, num_sides):
-    """The rows, if none is too long."""
-    import tensorflow as tf
-
-    lengths = rows.row_lengths()
-    what = "text" if num_sides == 1 else "pair"
-    message = f"A {what} must have at most {most} tokens. Received: tokens"
-    fits = tf.debugging.Assert(tf.reduce_all(lengths <= most), [message, lengths])
-    with tf.control_dependencies([fits]):
-        return tf.identity(rows)

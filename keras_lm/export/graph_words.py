@@ -6,7 +6,7 @@ that trained.
 
 import numpy as np
 
-from keras_lm.text import HuggingFaceTokenizer
+from keras_lm.export.graph_texts import padded_rows, pieces_of, refuse_long
 from keras_lm.text.encode_words import frame_of
 from keras_lm.text.split_words import JOINERS, WHITE_SPACE
 
@@ -60,7 +60,6 @@ def graph_word_arrays(tokenizer, pipeline, words, predicate=None):
     rows = words.with_values(pieces).merge_dims(1, 2)  # (B, None)
     if pipeline.truncate:
         rows = rows[:, :room]
-    rows = _checked(rows, room, pipeline.max_length)
     num_tokens = tf.cast(rows.row_lengths(), tf.int32)
     counts = tf.reduce_sum(tf.cast((lengths > 0) & (first < room), tf.int32), axis=1)
 
@@ -68,13 +67,8 @@ def graph_word_arrays(tokenizer, pipeline, words, predicate=None):
         return tf.fill([rows.nrows(), 1], tf.constant(token, tf.int32))
 
     parts = [*map(column, before), rows, *map(column, behind)]
-    whole = tf.concat(parts, axis=1)
-    total = tf.cast(whole.row_lengths(), tf.int32)
-    width = tf.reduce_max(tf.concat([total, [1]], axis=0))
-    arrays = {
-        "token_ids": whole.to_tensor(0, shape=tf.stack([-1, width])),
-        "padding_mask": tf.sequence_mask(total, width),
-    }
+    arrays = padded_rows(refuse_long(tf.concat(parts, axis=1), pipeline.max_length))
+    width = tf.shape(arrays["token_ids"])[1]
     if predicate is not None:
         predicate = _checked_predicate(predicate, words, counts)
         start, length = (
@@ -139,9 +133,7 @@ def _pieces(tokenizer, pipeline, words):
     place = tf.ragged.range(words.row_lengths()).flat_values
     joined = tf.strings.join([JOINERS[pipeline.split], words.flat_values])
     spaced = tf.where(place > 0, joined, words.flat_values)
-    pretrained = isinstance(pipeline.tokenizer, HuggingFaceTokenizer)
-    encode = tokenizer.pieces if pretrained else tokenizer.encode
-    pieces = encode(spaced)
+    pieces = pieces_of(tokenizer, pipeline)(spaced)
     is_empty = tf.cast(tf.equal(pieces.row_lengths(), 0), tf.int64)
     unknown = tf.constant(pipeline.tokenizer.unknown_id or 0, tf.int32)
     stand_ins = tf.fill([tf.reduce_sum(is_empty)], unknown)
@@ -155,17 +147,6 @@ def _dense(ragged, padding):
 
     width = tf.reduce_max(tf.concat([ragged.row_lengths(), [1]], axis=0))
     return ragged.to_tensor(padding, shape=tf.stack([-1, width]))
-
-
-def _checked(rows, room, most):
-    """The rows, if none is too long."""
-    import tensorflow as tf
-
-    lengths = rows.row_lengths()
-    message = f"A text must have at most {most} tokens. Received, special ones apart:"
-    fits = tf.debugging.Assert(tf.reduce_all(lengths <= room), [message, lengths])
-    with tf.control_dependencies([fits]):
-        return tf.identity(rows)
 
 
 def _checked_predicate(predicate, words, counts):

@@ -2,7 +2,8 @@
 
 A kind is a module with
 
-    CHECKER                               the script that runs its exports, a path
+    CHECKER                               the script for `run_check` that judges its
+                                          exports, a path
     reference(pipeline, work)             what the model answers here: a dict for the
                                           script, with whatever `refuse` needs besides
     refuse(checked, expected)             raises `ExportError` where the SavedModel's

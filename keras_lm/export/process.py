@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_lm.export.export_error import ExportError
 
+DRIVER = Path(__file__).with_name("run_check.py")
 CHECKER = Path(__file__).with_name("check_exports.py")  # of text generators
 
 
@@ -42,6 +43,24 @@ def run_checker(job: dict, work: Path, script: Path = CHECKER) -> dict:
 
     Raises:
         ExportError: what was written does not run.
+    """
+    return _run(["-P", str(DRIVER), str(script)], job, work)
+
+
+def run_script(job: dict, work: Path, script: Path) -> dict:
+    """Runs a script of its own, with nothing of keras_lm.
+
+    Args:
+        job: what the script reads.
+        work: folder for files between the processes.
+        script: path.
+
+    Returns:
+        what the script answers.
+
+    Raises:
+        ExportError: it died, or says that something cannot be exported.
+        OSError: it could not write.
     """
     return _run(["-P", str(script)], job, work)
 

@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.graph_answers import graph_answers, graph_windows
+from keras_lm.export.graph_answers import graph_answers, graph_best, graph_windows
+from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_texts import describe_tokenizer, graph_tokenizer
-from keras_lm.export.reference import PROBES
+from keras_lm.export.reference import (
+    PROBES,
+    as_bytes,
+    real_tokens,
+    refuse_none_fits,
+    refuse_not_finite,
+)
 from keras_lm.pipelines.predict_texts import predict_tokens
 from keras_lm.text.context_windows import context_windows, window_arrays
 
@@ -36,30 +43,17 @@ def reference(pipeline, work: Path) -> dict:
         ValueError: no pair fits the model, or the logits are not finite.
     """
     pairs = list(itertools.islice(_pairs_that_fit(pipeline), _NUM_PROBES))
-    if not pairs:
-        raise ValueError(
-            "Questions and contexts of a few tokens must fit the pipeline to be "
-            f"exported. Received: max_length={pipeline.max_length}"
-        )
-    questions, contexts = ([_bytes(pair[side]) for pair in pairs] for side in (0, 1))
+    refuse_none_fits(pairs, pipeline.max_length, "Questions and contexts")
+    questions, contexts = ([as_bytes(pair[side]) for pair in pairs] for side in (0, 1))
     windowed = context_windows(pipeline.tokenizer, questions, contexts)
     arrays = window_arrays(pipeline.tokenizer, windowed)
     most = pipeline.model.encoder.max_sequence_length
     logits = predict_tokens(pipeline.model, arrays, 2, most)
-    if not all(np.isfinite(row).all() for row in logits):
-        raise ValueError(
-            "The model's logits must be finite to be exported. Received: "
-            f"{sum(np.count_nonzero(~np.isfinite(row)) for row in logits)} that are not"
-        )
-    real = arrays.pop("padding_mask")
+    refuse_not_finite("logits", logits)
     return {
         "questions": [question for question, _ in pairs],
         "contexts": [context for _, context in pairs],
-        "inputs": {
-            name: [row[there].tolist() for row, there in zip(array, real, strict=True)]
-            for name, array in arrays.items()
-            if name != "segment_ids" or _uses_segments(pipeline)
-        },
+        "inputs": real_tokens(arrays, _inputs(pipeline)),
         "logits": [row.tolist() for row in logits],
         "choices": _choices(pipeline, questions, contexts),
     }
@@ -100,27 +94,31 @@ def saved_model_signatures(pipeline):
         pipeline: `QuestionAnswerer`.
 
     Returns:
-        `(signatures, kept)`: dict of a concrete function, and the tokenizer's graph.
+        `(signatures, kept)`: dict of concrete functions, and the tokenizer's graph.
 
     Raises:
         ExportError: the tokenizer cannot be in a graph.
     """
-    import tensorflow as tf
-
     tokenizer = graph_tokenizer(pipeline.tokenizer)
 
-    def serve(question, context):
+    def find(question, context):
         arrays, starts, ends = graph_windows(tokenizer, pipeline, question, context)
         logits = pipeline.model(arrays, training=False)
         mask = arrays["context_mask"]
-        return graph_answers(pipeline, logits, context, mask, starts, ends)
+        return graph_best(pipeline, logits, context, mask, starts, ends)
 
-    specs = {
-        name: tf.TensorSpec([None], tf.string, name=name)
-        for name in ("question", "context")
+    def serve(question, context):
+        return graph_answers(pipeline, *find(question, context))
+
+    def best(question, context):
+        return find(question, context)[0]
+
+    kinds = {"question": "string", "context": "string"}
+    signatures = {
+        name: graph_function(one, kinds, [None])
+        for name, one in (("serving_default", serve), ("best", best))
     }
-    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
-    return {"serving_default": function}, tokenizer
+    return signatures, tokenizer
 
 
 def litert_signatures(pipeline) -> dict:
@@ -132,18 +130,11 @@ def litert_signatures(pipeline) -> dict:
     Returns:
         dict of a concrete function.
     """
-    import tensorflow as tf
 
     def extract(**arrays):
         return {"logits": pipeline.model(arrays, training=False)}
 
-    kinds = {"token_ids": tf.int32, "padding_mask": tf.bool, "context_mask": tf.bool}
-    if _uses_segments(pipeline):
-        kinds["segment_ids"] = tf.int32
-    specs = {
-        name: tf.TensorSpec([1, None], kind, name=name) for name, kind in kinds.items()
-    }
-    function = tf.function(extract, autograph=False).get_concrete_function(**specs)
+    function = graph_function(extract, _inputs(pipeline), [1, None])
     return {"extract": function}
 
 
@@ -176,8 +167,8 @@ def _pairs_that_fit(pipeline):
             try:
                 (windowed,) = context_windows(
                     pipeline.tokenizer,
-                    [_bytes(question)],
-                    [_bytes(context)],
+                    [as_bytes(question)],
+                    [as_bytes(context)],
                     pipeline.max_length,
                 )
             except ValueError:  # empty, or a question that leaves no room
@@ -200,8 +191,11 @@ def _choices(pipeline, questions, contexts):
     return choices
 
 
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
+def _inputs(pipeline):
+    """What the model reads, by name."""
+    more = {"segment_ids": "int32"} if _uses_segments(pipeline) else {}
+    masks = {"padding_mask": "bool", "context_mask": "bool"}
+    return {"token_ids": "int32", **masks, **more}
 
 
 def _uses_segments(pipeline):

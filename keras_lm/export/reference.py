@@ -43,7 +43,7 @@ def reference(pipeline, work: Path) -> dict:
     model, tokenizer = pipeline.model, pipeline.tokenizer
     prompts = _prompts_that_fit(pipeline)
     starts = [
-        [tokenizer.separator_id, *tokenizer.encode(_bytes(prompt))]
+        [tokenizer.separator_id, *tokenizer.encode(as_bytes(prompt))]
         for prompt in prompts
     ]
     new_tokens = generate(
@@ -68,7 +68,7 @@ def reference(pipeline, work: Path) -> dict:
         "prompts": prompts,
         "token_ids": sequences,
         "prompt_lengths": [len(start) for start in starts],
-        "greedy_texts": pipeline([_bytes(prompt) for prompt in prompts]),
+        "greedy_texts": pipeline([as_bytes(prompt) for prompt in prompts]),
         "num_tokens": [len(start) - 1 for start in starts],
         "log_likelihoods": [
             _log_likelihood(row, start) for row, start in zip(logits, starts)
@@ -81,8 +81,70 @@ def reference(pipeline, work: Path) -> dict:
     }
 
 
-def _bytes(prompt):
-    return prompt.encode("utf-8", "surrogateescape")
+def as_bytes(text: str) -> bytes:
+    """A text of `PROBES` as a pipeline takes it.
+
+    Args:
+        text: str, lone surrogates in the place of invalid bytes.
+
+    Returns:
+        bytes.
+    """
+    return text.encode("utf-8", "surrogateescape")
+
+
+def real_tokens(arrays: dict, names=None) -> dict:
+    """Inputs of a model without padding, as `run_check.padded_rows` takes them.
+
+    Args:
+        arrays: dict of arrays `(P, T)`; with `padding_mask`.
+        names: of those that are wanted; all when `None`.
+
+    Returns:
+        dict, by name a list of `P` lists.
+    """
+    real = arrays["padding_mask"]
+    return {
+        name: [row[there].tolist() for row, there in zip(array, real, strict=True)]
+        for name, array in arrays.items()
+        if names is None or name in names
+    }
+
+
+def refuse_none_fits(texts, max_length: int, what: str = "Texts") -> None:
+    """Refuses a pipeline that no text of `PROBES` fits.
+
+    Args:
+        texts: list of those that fit.
+        max_length: int, of the pipeline.
+        what: str, what they are.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not texts:
+        raise ValueError(
+            f"{what} of a few tokens must fit the pipeline to be exported. "
+            f"Received: max_length={max_length}"
+        )
+
+
+def refuse_not_finite(what: str, arrays) -> None:
+    """Refuses a model that gives NaN or infinity.
+
+    Args:
+        what: str, what the numbers are.
+        arrays: array, or list of arrays.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    bad = sum(np.count_nonzero(~np.isfinite(one)) for one in arrays)
+    if bad:
+        raise ValueError(
+            f"The model's {what} must be finite to be exported. "
+            f"Received: {bad} numbers that are not"
+        )
 
 
 def _until(stop, tokens):
@@ -99,7 +161,7 @@ def _prompts_that_fit(pipeline):
             f"Received: max_new_tokens={pipeline.max_new_tokens}"
         )
     encode = pipeline.tokenizer.encode
-    return [prompt for prompt in PROBES if len(encode(_bytes(prompt))) <= room]
+    return [prompt for prompt in PROBES if len(encode(as_bytes(prompt))) <= room]
 
 
 def _logits(model, sequences):
@@ -110,11 +172,7 @@ def _logits(model, sequences):
         row[: len(sequence)] = sequence
     inputs = keras.ops.convert_to_tensor(token_ids)
     logits = keras.ops.convert_to_numpy(model(inputs, training=False))
-    if not np.isfinite(logits).all():
-        raise ValueError(
-            "The model's logits must be finite to be exported. Received: "
-            f"{np.count_nonzero(~np.isfinite(logits))} that are not"
-        )
+    refuse_not_finite("logits", logits)
     return np.asarray(logits, "float32")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.reference import PROBES
+from keras_lm.export.reference import PROBES, as_bytes, refuse_not_finite
 from keras_lm.pipelines.stream_arrays import PADDING, padded_token_ids
 from keras_lm.text import unicode
 
@@ -49,11 +49,7 @@ def reference(pipeline, work: Path) -> dict:
             for name, stream in streams.items()
         }
     )
-    if not np.isfinite(logits).all():
-        raise ValueError(
-            "The model's logits must be finite to be exported. Received: "
-            f"{np.count_nonzero(~np.isfinite(logits))} that are not"
-        )
+    refuse_not_finite("logits", logits)
     arrays |= {f"{name}_present": there for name, there in present.items()}
     content = io.BytesIO()
     np.savez(content, **arrays)
@@ -203,7 +199,7 @@ def _probes(pipeline, num_rows):
         if tokenizer is not None:
             fits = [one for one in PROBES if _length(one, tokenizer) <= shape[1]]
             texts[name] = [fits[row % len(fits)] for row in range(num_rows)]
-            streams[name] = [_bytes(text) for text in texts[name]]
+            streams[name] = [as_bytes(text) for text in texts[name]]
         else:
             lengths = rng.integers(0, shape[1] + 1, size=num_rows)
             size = model.streams[name]["vocabulary_size"]
@@ -212,12 +208,8 @@ def _probes(pipeline, num_rows):
     return streams, arrays, texts
 
 
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _length(text, tokenizer):
-    return len(tokenizer.encode(_bytes(text)))
+    return len(tokenizer.encode(as_bytes(text)))
 
 
 def _specs(model, batch, texts):

@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from keras_lm.export.export_error import ExportError
+from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_texts import (
     describe_tokenizer,
     graph_arrays,
     graph_tokenizer,
 )
-from keras_lm.export.reference import PROBES
+from keras_lm.export.reference import (
+    PROBES,
+    as_bytes,
+    real_tokens,
+    refuse_none_fits,
+    refuse_not_finite,
+)
 from keras_lm.pipelines.text_arrays import text_arrays
 
 CHECKER = Path(__file__).with_name("check_text_classifier.py")
@@ -35,27 +40,14 @@ def reference(pipeline, work: Path) -> dict:
         ValueError: no text fits the model, or the logits are not finite.
     """
     texts = [probe for probe in _probes(pipeline) if _fits(pipeline, probe)]
-    if not texts:
-        raise ValueError(
-            "Texts of a few tokens must fit the pipeline to be exported. "
-            f"Received: max_length={pipeline.max_length}"
-        )
+    refuse_none_fits(texts, pipeline.max_length)
     given = [_given(pipeline, text) for text in texts]
     logits = pipeline.logits(given)
-    if not np.isfinite(logits).all():
-        raise ValueError(
-            "The model's logits must be finite to be exported. Received: "
-            f"{np.count_nonzero(~np.isfinite(logits))} that are not"
-        )
+    refuse_not_finite("logits", logits)
     arrays = _arrays(pipeline, given, pipeline.truncate)
-    real = arrays.pop("padding_mask")
     return {
         "texts": texts,
-        "inputs": {
-            name: [row[there].tolist() for row, there in zip(array, real, strict=True)]
-            for name, array in arrays.items()
-            if name != "segment_ids" or _uses_segments(pipeline)
-        },
+        "inputs": real_tokens(arrays, _inputs(pipeline)),
         "labels": pipeline.labels,
         "logits": logits.tolist(),
         "probabilities": pipeline.probabilities(given).tolist(),
@@ -116,8 +108,7 @@ def saved_model_signatures(pipeline):
         }
 
     names = ["text", "text_pair"] if pipeline.pairs else ["text"]
-    specs = {name: tf.TensorSpec([None], tf.string, name=name) for name in names}
-    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
+    function = graph_function(serve, dict.fromkeys(names, "string"), [None])
     return {"serving_default": function}, tokenizer
 
 
@@ -130,19 +121,12 @@ def litert_signatures(pipeline) -> dict:
     Returns:
         dict of a concrete function.
     """
-    import tensorflow as tf
 
     def classify(**arrays):
         logits = pipeline.model(arrays, training=False)
         return {"logits": logits, "probabilities": _probabilities(pipeline, logits)}
 
-    kinds = {"token_ids": tf.int32, "padding_mask": tf.bool}
-    if _uses_segments(pipeline):
-        kinds["segment_ids"] = tf.int32
-    specs = {
-        name: tf.TensorSpec([1, None], kind, name=name) for name, kind in kinds.items()
-    }
-    function = tf.function(classify, autograph=False).get_concrete_function(**specs)
+    function = graph_function(classify, _inputs(pipeline), [1, None])
     return {"classify": function}
 
 
@@ -178,7 +162,7 @@ def _probes(pipeline):
 
 def _given(pipeline, texts):
     """As the pipeline takes it: bytes, or a tuple of two."""
-    given = tuple(text.encode("utf-8", "surrogateescape") for text in texts)
+    given = tuple(map(as_bytes, texts))
     return given if pipeline.pairs else given[0]
 
 
@@ -190,6 +174,12 @@ def _arrays(pipeline, given, truncate):
 def _fits(pipeline, texts):
     arrays = _arrays(pipeline, [_given(pipeline, texts)], pipeline.truncate)
     return arrays["token_ids"].shape[1] <= pipeline.max_length
+
+
+def _inputs(pipeline):
+    """What the model reads, by name."""
+    more = {"segment_ids": "int32"} if _uses_segments(pipeline) else {}
+    return {"token_ids": "int32", "padding_mask": "bool", **more}
 
 
 def _uses_segments(pipeline):

@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from keras_lm.export.export_error import ExportError
+from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_texts import (
     describe_tokenizer,
     graph_arrays,
     graph_tokenizer,
 )
-from keras_lm.export.reference import PROBES
+from keras_lm.export.reference import (
+    PROBES,
+    as_bytes,
+    real_tokens,
+    refuse_none_fits,
+    refuse_not_finite,
+)
 from keras_lm.pipelines.text_arrays import text_arrays
 
 CHECKER = Path(__file__).with_name("check_text_embedder.py")
@@ -26,28 +31,19 @@ def reference(pipeline, work: Path) -> dict:
         work: folder for files; not used.
 
     Returns:
-        dict: `texts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`
-        and `vectors` (lists of `P` rows).
+        dict: `texts` (bytes that are no UTF-8 stand as lone surrogates), `inputs` (by
+        name, a list of `P` rows) and `vectors` (a list of `P` rows).
 
     Raises:
         ValueError: no text fits the model, or the vectors are not finite.
     """
     texts = [text for text in PROBES if _fits(pipeline, text)]
-    if not texts:
-        raise ValueError(
-            "Texts of a few tokens must fit the pipeline to be exported. "
-            f"Received: max_length={pipeline.max_length}"
-        )
-    given = [_bytes(text) for text in texts]
+    refuse_none_fits(texts, pipeline.max_length)
+    given = [as_bytes(text) for text in texts]
     vectors = pipeline(given)
-    if not np.isfinite(vectors).all():
-        raise ValueError(
-            "The model's vectors must be finite to be exported. Received: "
-            f"{np.count_nonzero(~np.isfinite(vectors))} numbers that are not"
-        )
+    refuse_not_finite("vectors", vectors)
     arrays = text_arrays(pipeline.tokenizer, given, pipeline.max_length)
-    token_ids = [row[real].tolist() for row, real in zip(*arrays.values(), strict=True)]
-    return {"texts": texts, "token_ids": token_ids, "vectors": vectors.tolist()}
+    return {"texts": texts, "inputs": real_tokens(arrays), "vectors": vectors.tolist()}
 
 
 def refuse(checked: dict, expected: dict) -> float:
@@ -85,16 +81,13 @@ def saved_model_signatures(pipeline):
     Raises:
         ExportError: the tokenizer cannot be in a graph.
     """
-    import tensorflow as tf
-
     tokenizer = graph_tokenizer(pipeline.tokenizer)
 
     def serve(text):
         arrays = graph_arrays(tokenizer, pipeline, text)
         return {"vector": _embed(pipeline, **arrays)}
 
-    spec = tf.TensorSpec([None], tf.string, name="text")
-    function = tf.function(serve, autograph=False).get_concrete_function(spec)
+    function = graph_function(serve, {"text": "string"}, [None])
     return {"serving_default": function}, tokenizer
 
 
@@ -107,16 +100,12 @@ def litert_signatures(pipeline) -> dict:
     Returns:
         dict of a concrete function.
     """
-    import tensorflow as tf
 
     def embed(token_ids, padding_mask):
         return {"vector": _embed(pipeline, token_ids, padding_mask)}
 
-    specs = [
-        tf.TensorSpec([1, None], kind, name=name)
-        for name, kind in (("token_ids", tf.int32), ("padding_mask", tf.bool))
-    ]
-    function = tf.function(embed, autograph=False).get_concrete_function(*specs)
+    kinds = {"token_ids": "int32", "padding_mask": "bool"}
+    function = graph_function(embed, kinds, [1, None])
     return {"embed": function}
 
 
@@ -138,12 +127,8 @@ def litert_description(pipeline) -> dict:
     }
 
 
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _fits(pipeline, text):
-    arrays = text_arrays(pipeline.tokenizer, [_bytes(text)], 1 << 30)
+    arrays = text_arrays(pipeline.tokenizer, [as_bytes(text)], 1 << 30)
     return arrays["token_ids"].shape[1] <= pipeline.max_length
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.reference import FOLLOWED, PROBES
+from keras_lm.export.reference import FOLLOWED, PROBES, as_bytes, refuse_not_finite
 from keras_lm.text import teacher_forcing, unicode
 
 CHECKER = Path(__file__).with_name("check_text_to_text.py")
@@ -37,8 +37,8 @@ def reference(pipeline, work: Path) -> dict:
     """
     encode = pipeline.source_tokenizer.encode
     room = pipeline.max_source_length - 1
-    sources = [text for text in PROBES if len(encode(_bytes(text))) <= room]
-    given = [_bytes(text) for text in sources]
+    sources = [text for text in PROBES if len(encode(as_bytes(text))) <= room]
+    given = [as_bytes(text) for text in sources]
     best = [answers[0] for answers in pipeline.n_best(given, 1, BEAM_SIZE)]
     greedy = pipeline(given, beam_size=1)
     room = pipeline.model.max_sequence_length - 1
@@ -55,8 +55,8 @@ def reference(pipeline, work: Path) -> dict:
     return {
         "sources": sources,
         "targets": targets,
-        "log_likelihoods": pipeline.score(given, list(map(_bytes, targets))).tolist(),
-        "num_tokens": [len(to_targets(_bytes(text))) + 1 for text in targets],
+        "log_likelihoods": pipeline.score(given, list(map(as_bytes, targets))).tolist(),
+        "num_tokens": [len(to_targets(as_bytes(text))) + 1 for text in targets],
         "answers": [answer.text for answer in best],
         "scores": [answer.score for answer in best],
         "greedy_answers": greedy,
@@ -177,7 +177,7 @@ def litert_description(pipeline) -> dict:
 
 def _targets(tokenizer, room, count):
     """So many texts that fit, other ones first than the sources."""
-    fit = [text for text in PROBES if len(tokenizer.encode(_bytes(text))) <= room]
+    fit = [text for text in PROBES if len(tokenizer.encode(as_bytes(text))) <= room]
     return [fit[-1 - place % len(fit)] for place in range(count)]
 
 
@@ -186,13 +186,5 @@ def _logits(pipeline, source_ids, target_ids):
     tokenizers = pipeline.source_tokenizer, pipeline.target_tokenizer
     inputs, _, _ = teacher_forcing(source_ids, target_ids, *tokenizers)
     logits = pipeline.model.predict_on_batch(inputs)
-    if not np.isfinite(logits).all():
-        raise ValueError(
-            "The model's logits must be finite to be exported. Received: "
-            f"{np.count_nonzero(~np.isfinite(logits))} that are not"
-        )
+    refuse_not_finite("logits", logits)
     return np.asarray(keras.ops.convert_to_numpy(logits), "float32")
-
-
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")

@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from keras_lm.export.export_error import ExportError
+from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_texts import describe_tokenizer, graph_tokenizer
 from keras_lm.export.graph_words import (
     graph_best_labels,
     graph_word_arrays,
     graph_words,
 )
-from keras_lm.export.reference import PROBES
+from keras_lm.export.reference import (
+    PROBES,
+    as_bytes,
+    real_tokens,
+    refuse_none_fits,
+    refuse_not_finite,
+)
 from keras_lm.pipelines.predict_texts import predict_tokens
 from keras_lm.pipelines.word_arrays import word_arrays
 from keras_lm.text import split_words
@@ -42,31 +47,18 @@ def reference(pipeline, work: Path) -> dict:
         ValueError: no text fits the model, or the logits are not finite.
     """
     given, predicates = _probes(pipeline)
-    if not given:
-        raise ValueError(
-            "Texts of a few tokens must fit the pipeline to be exported. "
-            f"Received: max_length={pipeline.max_length}"
-        )
+    refuse_none_fits(given, pipeline.max_length)
     words = [_words(pipeline, text) for text in given]
     arrays, _ = _arrays(pipeline, words, predicates, pipeline.truncate)
     most = pipeline.model.encoder.max_sequence_length
     logits = predict_tokens(pipeline.model, arrays, len(pipeline.labels), most)
-    bad = sum(np.count_nonzero(~np.isfinite(one)) for one in logits)
-    if bad:
-        raise ValueError(
-            "The model's logits must be finite to be exported. "
-            f"Received: {bad} that are not"
-        )
-    real = arrays.pop("padding_mask")
+    refuse_not_finite("logits", logits)
     shares = pipeline.log_probabilities(given, predicates)
     return {
         "texts": [text.decode("utf-8", "surrogateescape") for text in given],
         **({} if predicates is None else {"predicates": predicates}),
         "words": words,
-        "inputs": {
-            name: [row[there].tolist() for row, there in zip(array, real, strict=True)]
-            for name, array in arrays.items()
-        },
+        "inputs": real_tokens(arrays),
         "labels": pipeline.labels,
         "may_begin": pipeline.may_begin.tolist(),
         "may_follow": pipeline.may_follow.tolist(),
@@ -141,10 +133,10 @@ def saved_model_signatures(pipeline):
             "scores": tf.where(read, scores, 0.0),
         }
 
-    specs = {"text": tf.TensorSpec([None], tf.string, name="text")}
+    kinds = {"text": "string"}
     if pipeline.marks_predicate:
-        specs["predicate"] = tf.TensorSpec([None], tf.int32, name="predicate")
-    function = tf.function(serve, autograph=False).get_concrete_function(**specs)
+        kinds["predicate"] = "int32"
+    function = graph_function(serve, kinds, [None])
     return {"serving_default": function}, tokenizer
 
 
@@ -157,18 +149,14 @@ def litert_signatures(pipeline) -> dict:
     Returns:
         dict of a concrete function.
     """
-    import tensorflow as tf
 
     def tag(**arrays):
         return {"logits": pipeline.model(arrays, training=False)}
 
-    kinds = {"token_ids": tf.int32, "padding_mask": tf.bool}
+    kinds = {"token_ids": "int32", "padding_mask": "bool"}
     if pipeline.marks_predicate:
-        kinds["marks"] = tf.int32
-    specs = {
-        name: tf.TensorSpec([1, None], kind, name=name) for name, kind in kinds.items()
-    }
-    function = tf.function(tag, autograph=False).get_concrete_function(**specs)
+        kinds["marks"] = "int32"
+    function = graph_function(tag, kinds, [1, None])
     return {"tag": function}
 
 
@@ -203,8 +191,9 @@ def litert_description(pipeline) -> dict:
 def _probes(pipeline):
     """Texts as bytes that fit, and for each a word in its middle, if that is asked."""
     texts, predicates = [], []
-    for probe in PROBES:
-        text = probe.encode("utf-8", "surrogateescape")
+    # The first text is also run alone and padded: it is not the one without words.
+    for probe in (*PROBES[1:], PROBES[0]):
+        text = as_bytes(probe)
         words = _words(pipeline, text)
         arrays, firsts = _arrays(pipeline, [words], None, pipeline.truncate)
         is_short = arrays["token_ids"].shape[1] <= pipeline.max_length

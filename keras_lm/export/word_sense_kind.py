@@ -1,11 +1,16 @@
 """How a `WordSense` is exported: the vectors of words and glosses, how it is served."""
 
-import numpy as np
-
 from keras_lm.export import text_embedder_kind
+from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_marked_texts import graph_marked_arrays
 from keras_lm.export.graph_texts import describe_tokenizer, graph_tokenizer
-from keras_lm.export.reference import PROBES
+from keras_lm.export.reference import (
+    PROBES,
+    as_bytes,
+    real_tokens,
+    refuse_none_fits,
+    refuse_not_finite,
+)
 from keras_lm.pipelines.marked_arrays import marked_arrays
 from keras_lm.text.marked_texts import MARKS
 
@@ -27,35 +32,19 @@ def reference(pipeline, work) -> dict:
         work: folder for files; not used.
 
     Returns:
-        dict: `texts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`,
-        `words` (for each the places of its word's first token and of the one behind the
-        last) and `vectors` (lists of `P` rows).
+        dict: `texts` (bytes that are no UTF-8 stand as lone surrogates), `inputs` (by
+        name, a list of `P` rows) and `vectors` (a list of `P` rows).
 
     Raises:
         ValueError: no text fits the model, or the vectors are not finite.
     """
     texts = [text for text in (*_MARKED, *PROBES) if _fits(pipeline, text)]
-    if not texts:
-        raise ValueError(
-            "Texts of a few tokens must fit the pipeline to be exported. "
-            f"Received: max_length={pipeline.max_length}"
-        )
-    given = [_bytes(text) for text in texts]
+    refuse_none_fits(texts, pipeline.max_length)
+    given = [as_bytes(text) for text in texts]
     vectors = pipeline.vectors(given)
-    if not np.isfinite(vectors).all():
-        raise ValueError(
-            "The model's vectors must be finite to be exported. Received: "
-            f"{np.count_nonzero(~np.isfinite(vectors))} numbers that are not"
-        )
+    refuse_not_finite("vectors", vectors)
     arrays = marked_arrays(pipeline.tokenizer, given, pipeline.max_length)
-    places = [np.flatnonzero(row).tolist() for row in arrays["pooling_mask"]]
-    rows = zip(arrays["token_ids"], arrays["padding_mask"], strict=True)
-    return {
-        "texts": texts,
-        "token_ids": [row[real].tolist() for row, real in rows],
-        "words": [[some[0], some[-1] + 1] for some in places],
-        "vectors": vectors.tolist(),
-    }
+    return {"texts": texts, "inputs": real_tokens(arrays), "vectors": vectors.tolist()}
 
 
 def refuse(checked: dict, expected: dict) -> float:
@@ -86,16 +75,13 @@ def saved_model_signatures(pipeline):
     Raises:
         ExportError: the tokenizer cannot be in a graph.
     """
-    import tensorflow as tf
-
     tokenizer = graph_tokenizer(pipeline.tokenizer)
 
     def serve(text):
         arrays = graph_marked_arrays(tokenizer, pipeline, text)
         return {"vector": pipeline.model.encode(**arrays, training=False)}
 
-    spec = tf.TensorSpec([None], tf.string, name="text")
-    function = tf.function(serve, autograph=False).get_concrete_function(spec)
+    function = graph_function(serve, {"text": "string"}, [None])
     return {"serving_default": function}, tokenizer
 
 
@@ -108,7 +94,6 @@ def litert_signatures(pipeline) -> dict:
     Returns:
         dict of a concrete function.
     """
-    import tensorflow as tf
 
     def embed(token_ids, padding_mask, pooling_mask):
         vector = pipeline.model.encode(
@@ -116,9 +101,8 @@ def litert_signatures(pipeline) -> dict:
         )
         return {"vector": vector}
 
-    kinds = {"token_ids": tf.int32, "padding_mask": tf.bool, "pooling_mask": tf.bool}
-    specs = [tf.TensorSpec([1, None], kind, name=name) for name, kind in kinds.items()]
-    function = tf.function(embed, autograph=False).get_concrete_function(*specs)
+    kinds = {"token_ids": "int32", "padding_mask": "bool", "pooling_mask": "bool"}
+    function = graph_function(embed, kinds, [1, None])
     return {"embed": function}
 
 
@@ -143,10 +127,6 @@ def litert_description(pipeline) -> dict:
     }
 
 
-def _bytes(text):
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _fits(pipeline, text):
-    arrays = marked_arrays(pipeline.tokenizer, [_bytes(text)], 1 << 30)
+    arrays = marked_arrays(pipeline.tokenizer, [as_bytes(text)], 1 << 30)
     return arrays["token_ids"].shape[1] <= pipeline.max_length

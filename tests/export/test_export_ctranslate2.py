@@ -253,7 +253,7 @@ def test_a_directory_is_replaced_only_if_asked(tmp_path, translator, monkeypatch
         return {**job["expected"], "size_bytes": 7}
 
     # The module is hidden behind its function of the same name.
-    monkeypatch.setitem(export_ctranslate2.__globals__, "run_checker", run)
+    monkeypatch.setitem(export_ctranslate2.__globals__, "run_script", run)
 
     with pytest.raises(FileExistsError, match="overwrite=True"):
         export_ctranslate2(translator, path)

@@ -1,4 +1,4 @@
-"""graph_answers: the rows, offsets and answers of Python, in a graph; our words."""
+"""Rows, offsets, spans and answers of Python, in a graph; our words."""
 
 import functools
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_lm.export.graph_answers import graph_answers, graph_windows
+from keras_lm.export.graph_answers import graph_answers, graph_best, graph_windows
 from keras_lm.export.graph_texts import graph_tokenizer
 from keras_lm.pipelines.span_log_shares import span_log_shares
 from keras_lm.text.context_windows import context_windows, window_arrays
@@ -85,19 +85,25 @@ def test_answers_are_those_of_python(no_answer, seed, most):
         max_answer_length=most, no_answer=no_answer, threshold=threshold
     )
 
-    found = graph_answers(
+    best, *about_none = graph_best(
         pipeline,
         tf.constant(logits, tf.float32),
         tf.constant([windowed.context]),
         tf.constant(arrays["context_mask"]),
         *(tf.constant(one) for one in places),
     )
+    found = graph_answers(pipeline, best, *about_none)
 
     token, more = np.unravel_index(shares.argmax(), shares.shape)
     start, end = offsets[token, 0], offsets[token + more, 1]
     answer = windowed.context[start:end], start, end, np.exp(shares.max())
+    assert_answer(best, answer)
     if no_answer and not shares.max() - none > threshold:
         answer = "", -1, -1, np.exp(none)
+    assert_answer(found, answer)
+
+
+def assert_answer(found, answer):
     assert found["answer"].numpy()[0].decode() == answer[0]
     assert (int(found["start"][0]), int(found["end"][0])) == answer[1:3]
     assert found["start"].dtype == found["end"].dtype == tf.int32

@@ -14,6 +14,7 @@ from tests.text.samples import TOKENIZER
 
 pytestmark = pytest.mark.once
 TEXTS = ["area of [[a]] square", "", "[[中文]] 🙂", b"\xff[[a\xff]]", "width", "[[x]]"]
+TEXTS += ["a [[\u3000]] b", "[[\xa0]]", "[[\x1f]]", "[[\u2029\u3000a]]"]
 TEXTS += ["a]] [[area]]]] [[of]]", "[[ ]] of", "[[area", "area]]", "x" * 40]
 TEXTS += [
     "a" + "b c " * 9 + "[[area]]",

@@ -59,16 +59,13 @@ def litert(answerer, tmp_path_factory):
     return export_litert(answerer, tmp_path_factory.mktemp("litert") / "a.tflite")
 
 
-def serve(signatures, questions, contexts):
+def serve(signatures, questions, contexts, name="serving_default"):
     """`(text, start, end)` of each, and the scores."""
     import tensorflow as tf
 
     given = {"question": questions, "context": contexts}
     given = {name: tf.constant(side, tf.string) for name, side in given.items()}
-    answer = {
-        name: one.numpy()
-        for name, one in signatures["serving_default"](**given).items()
-    }
+    answer = {key: one.numpy() for key, one in signatures[name](**given).items()}
     texts = [one.decode("utf-8") for one in answer["answer"]]
     spans = zip(texts, answer["start"].tolist(), answer["end"].tolist(), strict=True)
     return list(spans), answer["score"]
@@ -98,6 +95,14 @@ def test_the_saved_model_says_what_the_pipeline_says(signatures, answerer):
     assert_close(scores, shares, 1e-4)
     assert 0 < spans.count(("", -1, -1)) < len(spans)  # some have none
     assert serve(signatures, [], [])[1].shape == (0,)
+
+
+def test_best_is_the_likeliest_span_whatever_the_threshold(signatures, answerer):
+    spans, scores = serve(signatures, QUESTIONS, CONTEXTS, "best")
+
+    expected = [best for (best,) in answerer.n_best(QUESTIONS, CONTEXTS, 1)]
+    assert spans == [best[:3] for best in expected]
+    assert_close(scores, [best.score for best in expected], 1e-4)
 
 
 def test_names_and_tokenizer_lie_beside(litert):
@@ -159,7 +164,7 @@ def test_a_file_of_one_segment_takes_none():
     if keras.backend.backend() == "tensorflow":
         arguments = litert_signatures(answerer)["extract"].structured_input_signature
         assert set(arguments[1]) == names
-    assert set(reference(answerer, None)["inputs"]) == names - {"padding_mask"}
+    assert set(reference(answerer, None)["inputs"]) == names
 
 
 # ----------------------------------------------------------------------- errors

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.export.reference import FOLLOWED, PROBES, reference
+from keras_lm.export.reference import (
+    FOLLOWED,
+    PROBES,
+    real_tokens,
+    reference,
+    refuse_not_finite,
+)
 from keras_lm.pipelines import TextGenerator
 from tests.checks import assert_close
 from tests.export.conftest import make_pipeline
@@ -80,3 +86,21 @@ def test_logits_that_are_not_finite_are_refused(tmp_path):
 
     with pytest.raises(ValueError, match="logits must be finite to be exported"):
         reference(broken, tmp_path)
+
+
+@pytest.mark.once
+def test_rows_without_padding():
+    real = np.array([[True, True, False], [True, False, False]])
+    arrays = {"token_ids": np.array([[5, 6, 0], [7, 0, 0]]), "padding_mask": real}
+
+    rows = {"token_ids": [[5, 6], [7]], "padding_mask": [[True, True], [True]]}
+    assert real_tokens(arrays) == rows
+    assert real_tokens(arrays, ["token_ids"]) == {"token_ids": rows["token_ids"]}
+
+
+@pytest.mark.once
+def test_numbers_that_are_none_are_counted_in_all_arrays():
+    refuse_not_finite("logits", [np.zeros(2), np.zeros((0, 3))])
+
+    with pytest.raises(ValueError, match="must be finite .* Received: 2 numbers"):
+        refuse_not_finite("logits", [np.array([np.nan, 1.0]), np.array([[-np.inf]])])

@@ -127,12 +127,14 @@ def test_who_is_told_no_predicate_takes_no_marks():
         arguments = litert_signatures(tagger)["tag"].structured_input_signature
         assert set(arguments[1]) == {"token_ids", "padding_mask"}
     expected = reference(tagger, None)
-    assert set(expected["inputs"]) == {"token_ids"}
+    assert set(expected["inputs"]) == {"token_ids", "padding_mask"}
     assert "predicates" not in expected
     assert (
         len(expected["texts"])
         == len(reference(make_tagger(marks_predicate=True), None)["texts"]) + 1
     )
+    assert expected["texts"][-1] == ""
+    assert len(expected["words"][0]) > 1  # of the text that is also run alone
 
 
 @pytest.mark.slow

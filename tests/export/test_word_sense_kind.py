@@ -72,11 +72,12 @@ def test_words_are_where_the_marks_are(sense, tmp_path):
     expected = reference(sense, tmp_path)
 
     row = expected["texts"].index("the [[bank]] of a river")
-    first, last = expected["words"][row]
-    assert sense.tokenizer.decode(expected["token_ids"][row][first:last]) == "bank"
-    row = expected["texts"].index("")
-    assert expected["words"][row] == [0, 1]
-    assert len({len(one) for one in expected.values()}) == 1
+    token_ids, _, words = expected["inputs"].values()
+    word = [token for token, inside in zip(token_ids[row], words[row]) if inside]
+    assert sense.tokenizer.decode(word) == "bank"
+    assert words[expected["texts"].index("")] == [True]
+    columns = [expected["texts"], token_ids, words, expected["vectors"]]
+    assert len({len(one) for one in columns}) == 1
 
 
 @pytest.mark.once

@@ -8,6 +8,7 @@ not even TensorFlow. `JOB.json` names the exports and what the model answered:
     {"saved_model": "…/1",             a version folder; may be left out
      "litert": "….tflite",             with its .json and .tokenizer.model; may be too
      "prompts": ["…"],                 lone surrogates stand for invalid bytes
+     "conversations": [[["…", "…"]]],  in their place, of a chat: role and content
      "greedy_texts": ["…"]}            what the model says to each, greedily
 
 and, from the exporters, the numbers of `reference.py`. The last line printed is
@@ -38,17 +39,17 @@ def check_saved_model(path, job):
     import tensorflow_text  # noqa: F401, its ops
 
     model = tf.saved_model.load(path)
-    prompts = tf.constant([_bytes(prompt) for prompt in job["prompts"]], tf.string)
-    served = model.signatures["serving_default"](text=prompts)["generated_text"]
+    given = _given(job)
+    (served,) = model.signatures["serving_default"](**given).values()
     texts = [text.decode("utf-8") for text in served.numpy()]
     answer = {
         **_compare_texts(texts, job),
-        "tokens_per_second": _speed(model.signatures["generate"], prompts),
+        "tokens_per_second": _speed(model.signatures["generate"], given),
         "size_bytes": _size_bytes(Path(path)),
     }
     if "log_likelihoods" in job:
         score = model.signatures["score"]
-        scored = score(text=prompts)["log_likelihood"].numpy().astype("float64")
+        scored = score(**given)["log_likelihood"].numpy().astype("float64")
         per_token = np.abs(scored - job["log_likelihoods"])
         per_token /= np.maximum(job["num_tokens"], 1)
         answer["finite"] = bool(np.isfinite(scored).all())
@@ -57,11 +58,26 @@ def check_saved_model(path, job):
     return answer
 
 
-def _speed(generate, prompts, max_new_tokens=8):
+def _given(job):
+    """What a signature takes: texts; or roles and contents, "" where a turn is none."""
+    import tensorflow as tf
+
+    if "prompts" in job:
+        prompts = [_bytes(prompt) for prompt in job["prompts"]]
+        return {"text": tf.constant(prompts, tf.string)}
+    most = max(map(len, job["conversations"]))
+    rows = [turns + [["", ""]] * (most - len(turns)) for turns in job["conversations"]]
+    return {
+        name: tf.constant([[_bytes(turn[side]) for turn in row] for row in rows])
+        for side, name in enumerate(("role", "content"))
+    }
+
+
+def _speed(generate, given, max_new_tokens=8):
     import tensorflow as tf
 
     arguments = {
-        "text": prompts,
+        **given,
         "max_new_tokens": tf.constant(max_new_tokens),
         "temperature": tf.constant(0.0),
         "seed": tf.constant(0),
@@ -84,7 +100,11 @@ def check_litert(path, job):
     """
     generator = LiteRTGenerator(path)
     start = time.perf_counter()
-    answers = [generator.generate(_bytes(prompt)) for prompt in job["prompts"]]
+    if "prompts" in job:
+        rows = [generator.prompt_of(_bytes(prompt)) for prompt in job["prompts"]]
+    else:
+        rows = [generator.prompt_of_turns(turns) for turns in job["conversations"]]
+    answers = [generator.generate(row) for row in rows]
     seconds = time.perf_counter() - start
     answer = {
         **_compare_texts([text for text, _ in answers], job),
@@ -131,14 +151,38 @@ class LiteRTGenerator:
         state = self.runners[signature](token_ids=token_ids, **state)
         return state.pop("logits")[0], state
 
-    def generate(self, prompt):
+    def encode(self, text):
+        """Token ids of bytes."""
+        text = text.decode("utf-8", "replace")
+        for plain, escaped in self.about["tokenizer"]["escapes"]:
+            text = text.replace(plain, escaped)
+        return self.pieces.encode(text)
+
+    def prompt_of(self, text):
+        """Token ids of a text that is continued."""
+        return [self.about["tokenizer"]["separator_id"], *self.encode(text)]
+
+    def prompt_of_turns(self, turns):
+        """Token ids of a chat, `(role, content)`, without the turns that do not fit."""
+        roles = self.about["role_ids"]
+        separator = self.about["tokenizer"]["separator_id"]
+        rows = [
+            (role, [roles[role], *self.encode(_bytes(content)), separator])
+            for role, content in turns
+        ]
+        room = self.about["max_sequence_length"] - self.about["max_new_tokens"] - 2
+        used = sum(len(row) for role, row in rows if role == "system")
+        kept = [roles["assistant"]]
+        for role, row in reversed(rows):
+            used += 0 if role == "system" else len(row)
+            if role == "system" or used <= room:
+                kept = row + kept
+        return [separator, *kept]
+
+    def generate(self, prompt_ids):
         """`(text, number of tokens)` that continue a prompt, greedily."""
         escapes = self.about["tokenizer"]["escapes"]
-        text = prompt.decode("utf-8", "replace")
-        for plain, escaped in escapes:
-            text = text.replace(plain, escaped)
         separator = self.about["tokenizer"]["separator_id"]
-        prompt_ids = [separator, *self.pieces.encode(text)]
         new = []
         logits, state = self.step("prefill", prompt_ids, self.start())
         while len(new) < self.about["max_new_tokens"]:

@@ -22,6 +22,7 @@ import importlib
 from types import ModuleType
 
 from keras_lm.pipelines import (
+    ChatGenerator,
     QuestionAnswerer,
     StreamClassifier,
     TextClassifier,
@@ -34,6 +35,7 @@ from keras_lm.pipelines import (
 
 KINDS = {
     TextGenerator: "text_generator_kind",
+    ChatGenerator: "chat_generator_kind",
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
     TextClassifier: "text_classifier_kind",

@@ -20,10 +20,10 @@ import os
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
-NUM_TRAIN, NUM_HELD_OUT = (12, 6) if QUICK else (600, 100)
-MAX_CHARACTERS = 200  # of a turn: conversations with longer ones are left out
+NUM_TRAIN, NUM_HELD_OUT = (12, 6) if QUICK else (400, 60)
+MAX_CHARACTERS = 160  # of a turn: conversations with longer ones are left out
 VOCABULARY_SIZE = 500 if QUICK else 2000
-MAX_LENGTH = 96 if QUICK else 160
+MAX_LENGTH = 128
 BATCH_SIZE = 4 if QUICK else 16
 NUM_LAYERS, NUM_HEADS = (1, 2) if QUICK else (2, 4)
 HIDDEN_DIM, INTERMEDIATE_DIM = (32, 64) if QUICK else (128, 384)
@@ -96,13 +96,25 @@ talks = [talk for talk in talks if talk is not None]
 random.Random(SEED).shuffle(talks)
 held_out = talks[:NUM_HELD_OUT]
 train = talks[NUM_HELD_OUT : NUM_HELD_OUT + NUM_TRAIN]
+contents = [turn["content"] for talk in train for turn in talk]
+tokenizer = keras_lm.text.train_tokenizer(contents, VOCABULARY_SIZE).with_roles()
+
+
+def fits(talk):
+    """Whether each turn fits the model, with the system's and a reply."""
+    rows = tokenizer.encode([turn["content"] for turn in talk])
+    sizes = [len(row) + 2 for row in rows]
+    return sizes[0] + max(sizes) <= MAX_LENGTH - MAX_NEW_TOKENS - 2
+
+
+train, held_out = ([talk for talk in some if fits(talk)] for some in (train, held_out))
 for turn in train[0][:5]:
     print(f"{turn['role']:10} {turn['content'][:90]}")
 print(
-    f"{len(train):,} of {len(talks) - len(held_out):,} conversations to train on",
-    end=" ",
+    f"{len(train):,} conversations to train on, {sum(map(len, train)):,} turns",
+    end="; ",
 )
-print(f"({sum(map(len, train)):,} turns), {len(held_out)} held out")
+print(f"{len(held_out)} held out, of {len(talks):,}")
 
 # %% [markdown]
 # ## Look at one example
@@ -112,8 +124,6 @@ print(f"({sum(map(len, train)):,} turns), {len(held_out)} held out")
 # and for the separator `|` behind it, the end of its turn.
 
 # %%
-contents = [turn["content"] for talk in train for turn in talk]
-tokenizer = keras_lm.text.train_tokenizer(contents, VOCABULARY_SIZE).with_roles()
 marks = {token_id: f"[{role}]" for role, token_id in tokenizer.role_ids.items()}
 marks[tokenizer.separator_id] = "|"
 

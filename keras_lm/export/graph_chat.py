@@ -88,6 +88,8 @@ def _checked(tokenizer, role, content):
     is_none = (role == "") & (content == "")
     message = f"A role must be one of {list(tokenizer.role_ids)}, or both be empty."
     fault = tf.boolean_mask(role, ~(is_turn | is_none))
+    # A message that is no UTF-8 would be another error in Python.
+    fault = tf.strings.unicode_transcode(fault, "UTF-8", "UTF-8", errors="replace")
     known = tf.debugging.Assert(
         tf.equal(tf.size(fault), 0), [message, "Received:", fault]
     )

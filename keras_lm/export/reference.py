@@ -34,8 +34,8 @@ def reference(pipeline, work: Path) -> dict:
         dict: `prompts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`
         (each with the beginning of its continuation), `prompt_lengths`, `greedy_texts`,
         `num_tokens`, `log_likelihoods` (of the prompts, nats), `margins` (the least
-        lead of a token over the next best, in the whole continuation), `logits_path`
-        (`.npy`, float32 `(P, T, V)`).
+        lead of a token over the next best, in the whole continuation),
+        `max_new_tokens`, `logits_path` (`.npy`, float32 `(P, T, V)`).
 
     Raises:
         ValueError: no prompt fits the model, or its logits are not finite.
@@ -68,7 +68,8 @@ def answers_to(pipeline, starts: list, work: Path) -> dict:
         work: folder for the file.
 
     Returns:
-        dict: `token_ids`, `prompt_lengths`, `margins` and `logits_path` of `reference`.
+        dict: `token_ids`, `prompt_lengths`, `margins`, `max_new_tokens` and
+        `logits_path` of `reference`.
 
     Raises:
         ValueError: a row does not fit the model, or its logits are not finite.
@@ -96,6 +97,7 @@ def answers_to(pipeline, starts: list, work: Path) -> dict:
             _margin(row, len(start) - 1, len(sequence) - 1)
             for row, start, sequence in zip(logits, starts, whole)
         ],
+        "max_new_tokens": pipeline.max_new_tokens,
         "logits_path": str(work / "logits.npy"),
     }
 

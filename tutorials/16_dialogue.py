@@ -20,7 +20,7 @@ import os
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
-NUM_TRAIN, NUM_HELD_OUT = (12, 6) if QUICK else (400, 60)
+NUM_TRAIN, NUM_HELD_OUT = (12, 6) if QUICK else (300, 50)
 MAX_CHARACTERS = 160  # of a turn: conversations with longer ones are left out
 VOCABULARY_SIZE = 500 if QUICK else 2000
 MAX_LENGTH = 128
@@ -28,9 +28,9 @@ BATCH_SIZE = 4 if QUICK else 16
 NUM_LAYERS, NUM_HEADS = (1, 2) if QUICK else (2, 4)
 HIDDEN_DIM, INTERMEDIATE_DIM = (32, 64) if QUICK else (128, 384)
 MAX_NEW_TOKENS = 6 if QUICK else 30
-EPOCHS = 1 if QUICK else 4
+EPOCHS = 1 if QUICK else 3
 LEARNING_RATE, DROPOUT = 2e-3, 0.1
-NUM_REPLIES = 4 if QUICK else 100
+NUM_REPLIES = 4 if QUICK else 60
 TEMPERATURES = (0.5, 1.0)
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more
@@ -284,10 +284,10 @@ for said in (
     "Bye!",
 ):
     turns.append({"role": "user", "content": said})
-    reply = chat(turns, sampler=samplers.top_p(0.9), seed=SEED)
+    reply = chat(turns, sampler=samplers.top_p(0.9), seed=SEED + len(turns))
     turns.append({"role": "assistant", "content": reply})
     print(f"> {said}\n  {reply}")
-pieces = list(chat.stream(turns[:2], sampler=samplers.top_p(0.9), seed=SEED))
+pieces = list(chat.stream(turns[:2], sampler=samplers.top_p(0.9), seed=SEED + 2))
 
 assert "".join(pieces) == turns[2]["content"]
 
@@ -296,10 +296,9 @@ assert "".join(pieces) == turns[2]["content"]
 
 # %%
 endless = turns[:1] + turns[1:] * 20
-assert chat(endless + turns[1:2]) == chat(
-    turns[:1] + (turns[1:] * 20)[-60:] + turns[1:2]
-)
-print(f"{len(endless) + 1} turns are answered as the last of them are")
+print(f"{len(endless) - 1:,} turns:", repr(chat(endless[:-1])))
+
+assert chat(endless[:-1]) == chat(turns[:1] + endless[-60:-1])
 
 # %% [markdown]
 # ### How varied are its replies?
@@ -336,7 +335,7 @@ for name, texts in replies.items():
 for place in range(0, NUM_REPLIES, max(NUM_REPLIES // 4, 1)):
     print(f"\n> {begun[place][-1]['content'][:90]}")
     for name, texts in replies.items():
-        print(f"  {name:16} {texts[place][:90]}")
+        print(f"  {name:16} {texts[place][:90]!r}")
 
 figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
 for shift, (n, hatch) in enumerate(((1, ""), (2, "//"))):

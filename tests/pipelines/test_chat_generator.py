@@ -15,6 +15,7 @@ from keras_lm.models import LSTMLanguageModel, TransformerDecoder
 from keras_lm.pipelines import ChatGenerator, TextGenerator, load
 from keras_lm.pipelines import chat_generator as module
 from keras_lm.text import chat_dataset
+from keras_lm.text.pad_rows import pad_rows
 from keras_lm.text.unicode import unescape
 from tests.checks import JIT, assert_close
 from tests.fakes import ScriptModel, random_weights
@@ -172,7 +173,6 @@ def test_what_is_written_in_a_turn_begins_no_other(prompts):
 
 def test_a_score_is_that_of_the_last_turn():
     talks = [[*HELLO, turn("assistant", "中 area")], HELLO, [turn("user", "")]]
-    # The words of the turn one by one, by a text generator's rule: p(a b) = p(a) p(b|a)
     rows = [
         [END, *(n for one in encoded for n in one.token_ids)]
         for encoded in module.encode_conversations(TALKER, talks)
@@ -180,12 +180,13 @@ def test_a_score_is_that_of_the_last_turn():
 
     found = CHAT.score(talks)
 
-    for score, row, talk in zip(found, rows, talks):
+    padded, _ = pad_rows(rows, padding=0)
+    logits = keras.ops.convert_to_numpy(MODEL(padded[:, :-1])).astype("float64")
+    nats = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    for score, row, told, talk in zip(found, rows, nats, talks):
         count = len(TALKER.encode(talk[-1]["content"])) + 1
-        logits = keras.ops.convert_to_numpy(MODEL(np.array([row[:-1]])))[0]
-        nats = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        told = nats[np.arange(len(row) - 1), row[1:]]
-        assert_close(score, told[-count:].sum(), 1e-4)
+        said = range(len(row) - count, len(row))  # and the separator behind it
+        assert_close(score, sum(told[n - 1, row[n]] for n in said), 1e-4)
     # Turns that do not fit leave here too.
     long = [turn("user", "x" * 50), *HELLO]
     assert_close(CHAT.score([long]), CHAT.score([HELLO]), 1e-5)

@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from keras_lm.pipelines.score_rows import score_rows
+from keras_lm.text.pad_rows import pad_rows
 from tests.checks import assert_close
 from tests.pipelines.test_text_generator import MODEL
 
@@ -16,12 +17,13 @@ def test_the_end_is_scored_given_the_beginning():
 
     found = score_rows(MODEL, ROWS, firsts)
 
-    expected = []
-    for row, first in zip(ROWS, firsts):
-        logits = ops.convert_to_numpy(MODEL(np.array([row[:-1]])))[0].astype("float64")
-        nats = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        counted = range(first, len(row))
-        expected.append(sum(nats[place - 1, row[place]] for place in counted))
+    padded, _ = pad_rows(ROWS, padding=0)
+    logits = ops.convert_to_numpy(MODEL(padded[:, :-1])).astype("float64")
+    nats = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    expected = [
+        sum(nats[n, place - 1, row[place]] for place in range(first, len(row)))
+        for n, (row, first) in enumerate(zip(ROWS, firsts))
+    ]
     assert_close(found, expected, 1e-4)
     assert found.dtype == "float32"
     assert len(set(found.tolist())) == len(ROWS)

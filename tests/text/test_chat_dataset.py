@@ -139,7 +139,7 @@ def test_fit_learns_what_the_assistant_says(name):
     talks = [talk("🙂", "中文"), talk("area", "width")] * 2
     dataset = dataset_of(talks, batch_size=4, num_buckets=1)
 
-    model.fit(dataset.repeat(70), shuffle=False, verbose=0)
+    model.fit(dataset.repeat(160), shuffle=False, verbose=0)
 
     learnt = model.evaluate(dataset, verbose=0, return_dict=True)["perplexity"]
     assert learnt < 1.5

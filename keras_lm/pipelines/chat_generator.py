@@ -1,6 +1,5 @@
 """Answers the turns of a chat: a decoder and a tokenizer that knows roles."""
 
-import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -179,14 +178,14 @@ class ChatGenerator:
         if max_new_tokens is None:
             max_new_tokens = self.max_new_tokens
         limit = self.model.max_sequence_length
-        is_int = isinstance(max_new_tokens, numbers.Integral)
+        is_int = isinstance(max_new_tokens, (int, np.integer))
         if not is_int or not 1 <= max_new_tokens <= limit - 2:
             raise ValueError(
                 "`max_new_tokens` must be an int, at least 1, and leave room for 2 "
                 f"tokens more in the model's max_sequence_length={limit}. "
                 f"Received: max_new_tokens={max_new_tokens!r}"
             )
-        return max_new_tokens
+        return int(max_new_tokens)
 
     def _prompts(self, conversations, max_new_tokens):
         encoded = encode_conversations(self.tokenizer, conversations)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from keras_lm.text.unicode import as_unicode
 from keras_lm.training.compare_texts import UNSPACED
 
-_LETTERS = f"(?:(?![{UNSPACED}])[^\\W_])+"
-_TOKEN = re.compile(rf"[{UNSPACED}]|{_LETTERS}(?:['\u2019]{_LETTERS})*|\S")
+_LETTERS = f"(?:(?![{UNSPACED}])[^\\W_])+"  # others stand alone
+_TOKEN = re.compile(rf"{_LETTERS}(?:['\u2019]{_LETTERS})*|\S")
 
 
 def distinct_n(texts: Sequence, n: int) -> float:

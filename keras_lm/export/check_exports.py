@@ -5,6 +5,7 @@
 `JOB.json` names the exports, see `run_check.py`, and holds what the model answered:
 
     {"prompts": ["…"],                 lone surrogates stand for invalid bytes
+     "conversations": [[["…", "…"]]],  in their place, of a chat: role and content
      "greedy_texts": ["…"]}            what the model says to each, greedily
 
 and, from the exporters, the numbers of `reference.py`. The last line printed is
@@ -35,16 +36,16 @@ def check_saved_model(path, job, tools):
     import tensorflow_text  # noqa: F401, its ops
 
     model = tf.saved_model.load(path)
-    prompts = tools.strings(job["prompts"])
-    served = model.signatures["serving_default"](text=prompts)["generated_text"]
+    given = _given(job, tools)
+    (served,) = model.signatures["serving_default"](**given).values()
     texts = [text.decode("utf-8") for text in served.numpy()]
     answer = {
         **_compare_texts(texts, job),
-        "tokens_per_second": _speed(model.signatures["generate"], prompts),
+        "tokens_per_second": _speed(model.signatures["generate"], given, job),
     }
     if "log_likelihoods" in job:
         score = model.signatures["score"]
-        scored = score(text=prompts)["log_likelihood"].numpy().astype("float64")
+        scored = score(**given)["log_likelihood"].numpy().astype("float64")
         per_token = np.abs(scored - job["log_likelihoods"])
         per_token /= np.maximum(job["num_tokens"], 1)
         answer |= tools.judged(per_token, answer["equal"])
@@ -52,11 +53,27 @@ def check_saved_model(path, job, tools):
     return answer
 
 
-def _speed(generate, prompts, max_new_tokens=8):
+def _given(job, tools):
+    """What a signature takes: texts; or roles and contents, "" where a turn is none."""
     import tensorflow as tf
 
+    if "prompts" in job:
+        return {"text": tools.strings(job["prompts"])}
+    most = max(map(len, job["conversations"]))
+    rows = [turns + [["", ""]] * (most - len(turns)) for turns in job["conversations"]]
+    return {
+        name: tf.stack([tools.strings([turn[side] for turn in row]) for row in rows])
+        for side, name in enumerate(("role", "content"))
+    }
+
+
+def _speed(generate, given, job):
+    import tensorflow as tf
+
+    # What was found to fit, if that is known, and no more.
+    max_new_tokens = min(8, job.get("max_new_tokens", 8))
     arguments = {
-        "text": prompts,
+        **given,
         "max_new_tokens": tf.constant(max_new_tokens),
         "temperature": tf.constant(0.0),
         "seed": tf.constant(0),
@@ -80,7 +97,17 @@ def check_litert(path, job, tools):
     """
     generator = LiteRTGenerator(path)
     start = time.perf_counter()
-    answers = [generator.generate(tools.as_bytes(prompt)) for prompt in job["prompts"]]
+    if "prompts" in job:
+        prompts = map(tools.as_bytes, job["prompts"])
+        rows = [generator.prompt_of(prompt) for prompt in prompts]
+    else:
+        rows = [
+            generator.prompt_of_turns(
+                [(role, tools.as_bytes(content)) for role, content in turns]
+            )
+            for turns in job["conversations"]
+        ]
+    answers = [generator.generate(row) for row in rows]
     seconds = time.perf_counter() - start
     return {
         **(_follow(generator, job, tools) if "token_ids" in job else {}),
@@ -125,14 +152,38 @@ class LiteRTGenerator:
         state = self.runners[signature](token_ids=token_ids, **state)
         return state.pop("logits")[0], state
 
-    def generate(self, prompt):
+    def encode(self, text):
+        """Token ids of bytes."""
+        text = text.decode("utf-8", "replace")
+        for plain, escaped in self.about["tokenizer"]["escapes"]:
+            text = text.replace(plain, escaped)
+        return self.pieces.encode(text)
+
+    def prompt_of(self, text):
+        """Token ids of a text that is continued."""
+        return [self.about["tokenizer"]["separator_id"], *self.encode(text)]
+
+    def prompt_of_turns(self, turns):
+        """Token ids of a chat, `(str, bytes)` turns, without those that do not fit."""
+        roles = self.about["role_ids"]
+        separator = self.about["tokenizer"]["separator_id"]
+        rows = [
+            (role, [roles[role], *self.encode(content), separator])
+            for role, content in turns
+        ]
+        room = self.about["max_sequence_length"] - self.about["max_new_tokens"] - 2
+        used = sum(len(row) for role, row in rows if role == "system")
+        kept = [roles["assistant"]]
+        for role, row in reversed(rows):
+            used += 0 if role == "system" else len(row)
+            if role == "system" or used <= room:
+                kept = row + kept
+        return [separator, *kept]
+
+    def generate(self, prompt_ids):
         """`(text, number of tokens)` that continue a prompt, greedily."""
         escapes = self.about["tokenizer"]["escapes"]
-        text = prompt.decode("utf-8", "replace")
-        for plain, escaped in escapes:
-            text = text.replace(plain, escaped)
         separator = self.about["tokenizer"]["separator_id"]
-        prompt_ids = [separator, *self.pieces.encode(text)]
         new = []
         logits, state = self.step("prefill", prompt_ids, self.start())
         while len(new) < self.about["max_new_tokens"]:

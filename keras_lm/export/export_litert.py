@@ -48,6 +48,10 @@ def export_litert(
     where an answer may begin or end, and gives `logits` `[1, n, 2]` of start and end:
     windows, and the choice of a span, are the caller's.
 
+    A `ChatGenerator` has the signatures of a `TextGenerator`. Its prompt is a
+    separator; for each turn the token of its role, of `role_ids` in `<stem>.json`,
+    those of its content, and a separator; and the assistant's token.
+
     Args:
         pipeline: one of `pipelines`.
         path: str or path of the file, ending in `.tflite`.

@@ -24,6 +24,15 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           seed () -> generated_text (B,), num_new_tokens (B,)
         score             text (B,) -> log_likelihood (B,), nats; num_tokens (B,)
 
+    of a `ChatGenerator`, whose turns are of the roles "system", "user" and "assistant",
+    both strings "" behind the end of a conversation that is shorter than others:
+
+        serving_default   role (B, N), content (B, N) -> reply (B,), greedily
+        generate          role, content, max_new_tokens (), temperature (), seed () ->
+                          reply (B,), num_new_tokens (B,)
+        score             role, content -> log_likelihood (B,) of the last turn, given
+                          those before; num_tokens (B,)
+
     of a `TextToText`, which answers by a beam search of 4 inside the graph:
 
         serving_default   text (B,) -> answer (B,), score (B,)

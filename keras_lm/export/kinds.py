@@ -23,6 +23,7 @@ import importlib
 from types import ModuleType
 
 from keras_lm.pipelines import (
+    ChatGenerator,
     QuestionAnswerer,
     StreamClassifier,
     TextClassifier,
@@ -35,6 +36,7 @@ from keras_lm.pipelines import (
 
 KINDS = {
     TextGenerator: "text_generator_kind",
+    ChatGenerator: "chat_generator_kind",
     TextToText: "text_to_text_kind",
     TextEmbedder: "text_embedder_kind",
     TextClassifier: "text_classifier_kind",

@@ -34,26 +34,52 @@ def reference(pipeline, work: Path) -> dict:
         dict: `prompts` (bytes that are no UTF-8 stand as lone surrogates), `token_ids`
         (each with the beginning of its continuation), `prompt_lengths`, `greedy_texts`,
         `num_tokens`, `log_likelihoods` (of the prompts, nats), `margins` (the least
-        lead of a token over the next best, in the whole continuation), `logits_path`
-        (`.npy`, float32 `(P, T, V)`).
+        lead of a token over the next best, in the whole continuation),
+        `max_new_tokens`, `logits_path` (`.npy`, float32 `(P, T, V)`).
 
     Raises:
         ValueError: no prompt fits the model, or its logits are not finite.
     """
-    model, tokenizer = pipeline.model, pipeline.tokenizer
+    tokenizer = pipeline.tokenizer
     prompts = _prompts_that_fit(pipeline)
     starts = [
         [tokenizer.separator_id, *tokenizer.encode(as_bytes(prompt))]
         for prompt in prompts
     ]
+    found = answers_to(pipeline, starts, work)
+    logits = np.load(found["logits_path"], mmap_mode="r")
+    return {
+        "prompts": prompts,
+        "greedy_texts": pipeline([as_bytes(prompt) for prompt in prompts]),
+        "num_tokens": [len(start) - 1 for start in starts],
+        "log_likelihoods": [
+            _log_likelihood(row, start) for row, start in zip(logits, starts)
+        ],
+        **found,
+    }
+
+
+def answers_to(pipeline, starts: list, work: Path) -> dict:
+    """What a decoder says after some rows of token ids, greedily.
+
+    Args:
+        pipeline: has `model`, `tokenizer` and `max_new_tokens`.
+        starts: lists of token ids.
+        work: folder for the file.
+
+    Returns:
+        dict: `token_ids`, `prompt_lengths`, `margins`, `max_new_tokens` and
+        `logits_path` of `reference`.
+
+    Raises:
+        ValueError: a row does not fit the model, or its logits are not finite.
+    """
+    model, separator = pipeline.model, pipeline.tokenizer.separator_id
     new_tokens = generate(
-        model,
-        starts,
-        pipeline.max_new_tokens,
-        stop_token_ids=[tokenizer.separator_id],
+        model, starts, pipeline.max_new_tokens, stop_token_ids=[separator]
     )
     whole = [
-        [*start, *_until(tokenizer.separator_id, row.tolist())]
+        [*start, *_until(separator, row.tolist())]
         for start, row in zip(starts, new_tokens)
     ]
     logits = _logits(model, whole)
@@ -65,18 +91,13 @@ def reference(pipeline, work: Path) -> dict:
     # Not `np.save` to the disk: its error does not say that it is full.
     (work / "logits.npy").write_bytes(content.getbuffer())
     return {
-        "prompts": prompts,
         "token_ids": sequences,
         "prompt_lengths": [len(start) for start in starts],
-        "greedy_texts": pipeline([as_bytes(prompt) for prompt in prompts]),
-        "num_tokens": [len(start) - 1 for start in starts],
-        "log_likelihoods": [
-            _log_likelihood(row, start) for row, start in zip(logits, starts)
-        ],
         "margins": [
             _margin(row, len(start) - 1, len(sequence) - 1)
             for row, start, sequence in zip(logits, starts, whole)
         ],
+        "max_new_tokens": pipeline.max_new_tokens,
         "logits_path": str(work / "logits.npy"),
     }
 

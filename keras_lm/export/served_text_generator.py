@@ -16,7 +16,7 @@ class ServedGenerator:
     """Tokenizer, model and decoding loop as graphs.
 
     Args:
-        pipeline: `TextGenerator`.
+        pipeline: `TextGenerator`, or another with its model and tokenizer.
     """
 
     def __init__(self, pipeline):
@@ -29,7 +29,8 @@ class ServedGenerator:
     def serve(self, text):
         """Continuations of `text`, string `(B,)`, greedily."""
         max_new_tokens = tf.constant(self.pipeline.max_new_tokens)
-        new_tokens = self._continue(text, max_new_tokens)
+        new_tokens = self.continued(self._encode(text), max_new_tokens)
+        new_tokens = new_tokens[: tf.size(text)]
         return {"generated_text": self.graph_tokenizer.decode(new_tokens)}
 
     @tf.function(
@@ -43,7 +44,9 @@ class ServedGenerator:
     )
     def generate(self, text, max_new_tokens, temperature, seed):
         """Continuations of `text`, drawn; `temperature` 0 is greedy."""
-        new_tokens = self._continue(text, max_new_tokens, temperature, seed)
+        prompts = self._encode(text)
+        new_tokens = self.continued(prompts, max_new_tokens, temperature, seed)
+        new_tokens = new_tokens[: tf.size(text)]
         is_text = tf.cast(new_tokens != self.separator, tf.int32)
         return {
             "generated_text": self.graph_tokenizer.decode(new_tokens),
@@ -54,6 +57,21 @@ class ServedGenerator:
     def score(self, text):
         """Log-likelihoods of `text` after a separator, nats."""
         token_ids = self._encode(text)  # (B, None)
+        num_tokens = tf.cast(token_ids.row_lengths(), tf.int32) - 1
+        nats = self.log_likelihoods(token_ids, tf.ones_like(num_tokens))
+        count = tf.size(text)
+        return {"log_likelihood": nats[:count], "num_tokens": num_tokens[:count]}
+
+    def log_likelihoods(self, token_ids, first):
+        """Log-likelihoods of the end of rows, given their beginning.
+
+        Args:
+            token_ids: ragged int32 `(B, None)`.
+            first: int32 `(B,)`, at least 1: the place of the first token counted.
+
+        Returns:
+            float32 `(B,)`, nats.
+        """
         num_tokens = tf.cast(token_ids.row_lengths(), tf.int32) - 1
         limit = self.model.max_sequence_length
         checks = [
@@ -70,12 +88,9 @@ class ServedGenerator:
         lost = tf.nn.sparse_softmax_cross_entropy_with_logits(
             token_ids[:, 1:], logits
         )  # (B, T), nats
-        real = tf.sequence_mask(num_tokens, width - 1, tf.float32)
-        count = tf.size(text)
-        return {
-            "log_likelihood": 0.0 - tf.reduce_sum(lost * real, axis=1)[:count],
-            "num_tokens": num_tokens[:count],
-        }
+        real = tf.sequence_mask(num_tokens, width - 1)
+        counted = real & ~tf.sequence_mask(first - 1, width - 1)
+        return 0.0 - tf.reduce_sum(tf.where(counted, lost, 0.0), axis=1)
 
     def _encode(self, text):
         """Ragged int32 `(B, None)`: the separator, then the text's tokens."""
@@ -84,9 +99,19 @@ class ServedGenerator:
         first = tf.fill([tf.size(text), 1], self.separator)
         return tf.concat([first, self.graph_tokenizer.encode(text)], axis=1)
 
-    def _continue(self, text, max_new_tokens, temperature=None, seed=0):
-        """New token ids, int32 `(B, N)`, the separator after the end."""
-        token_ids, padding_mask = self._left_padded(text, max_new_tokens)
+    def continued(self, prompts, max_new_tokens, temperature=None, seed=0):
+        """What comes after prompts.
+
+        Args:
+            prompts: ragged int32 `(B, None)`, at least one row.
+            max_new_tokens: int32 `()`.
+            temperature: float32 `()`, 0 for greedy; or `None`, greedy.
+            seed: int32 `()`.
+
+        Returns:
+            int32 `(B, N)`: new token ids, the separator after the end.
+        """
+        token_ids, padding_mask = self._left_padded(prompts, max_new_tokens)
         model = self.model
         begin, advance = bind(_sampler(temperature), (self.separator,))
         num_slots = tf.shape(token_ids)[1] + max_new_tokens
@@ -105,11 +130,10 @@ class ServedGenerator:
 
         loop = (tf.constant(1), carry, new_tokens)
         new_tokens = tf.while_loop(goes_on, turn, loop)[2]
-        return tf.transpose(new_tokens)[: tf.size(text)]
+        return tf.transpose(new_tokens)
 
-    def _left_padded(self, text, max_new_tokens):
+    def _left_padded(self, prompts, max_new_tokens):
         """Prompts with padding on the left, int32 and bool `(B, P)`."""
-        prompts = self._encode(text)
         lengths = tf.cast(prompts.row_lengths(), tf.int32)
         limit = self.model.max_sequence_length
         checks = [

@@ -1,5 +1,6 @@
 """Tokenizer and model: strings in, answer out. What people call and export."""
 
+from keras_lm.pipelines.chat_generator import ChatGenerator
 from keras_lm.pipelines.load import load
 from keras_lm.pipelines.question_answerer import QuestionAnswerer
 from keras_lm.pipelines.stream_classifier import StreamClassifier
@@ -12,6 +13,7 @@ from keras_lm.pipelines.token_tagger import TokenTagger
 from keras_lm.pipelines.word_sense import WordSense
 
 __all__ = [
+    "ChatGenerator",
     "QuestionAnswerer",
     "StreamClassifier",
     "TextClassifier",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from keras_lm.pipelines.chat_generator import ChatGenerator
 from keras_lm.pipelines.question_answerer import QuestionAnswerer
 from keras_lm.pipelines.save_pipeline import tokenizer_names
 from keras_lm.pipelines.stream_classifier import StreamClassifier
@@ -18,6 +19,7 @@ from keras_lm.text import HuggingFaceTokenizer, SentencePieceTokenizer
 
 # By the names that `save` writes.
 PIPELINES = {
+    "ChatGenerator": ChatGenerator,
     "QuestionAnswerer": QuestionAnswerer,
     "StreamClassifier": StreamClassifier,
     "TextClassifier": TextClassifier,
@@ -39,9 +41,9 @@ def load(directory):
         directory: str or path.
 
     Returns:
-        The pipeline: a `TextGenerator`, a `TextToText`, a `TextClassifier`, a
-        `TokenTagger`, a `QuestionAnswerer`, a `TextEmbedder`, a `WordSense` or a
-        `StreamClassifier`.
+        The pipeline: a `TextGenerator`, a `ChatGenerator`, a `TextToText`, a
+        `TextClassifier`, a `TokenTagger`, a `QuestionAnswerer`, a `TextEmbedder`, a
+        `WordSense` or a `StreamClassifier`.
 
     Raises:
         FileNotFoundError: the directory, or a file in it, is not there.

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import keras
 import numpy as np
 
-from keras_lm.generation import generate, stream
-from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.check_decoder import check_decoder
+from keras_lm.pipelines.continue_prompts import continue_prompts, stream_prompt
 from keras_lm.pipelines.save_pipeline import save_pipeline
-from keras_lm.pipelines.stop_strings import StopStrings
-
-_ROWS_AT_ONCE = 8  # scores take memory for rows x steps x vocabulary
+from keras_lm.pipelines.score_rows import score_rows
 
 
 class TextGenerator:
@@ -42,16 +39,7 @@ class TextGenerator:
     """
 
     def __init__(self, model, tokenizer, max_new_tokens: int = 64):
-        if model.vocabulary_size != tokenizer.vocabulary_size:
-            raise ValueError(
-                "Model and tokenizer must have vocabularies of one size. Received: "
-                f"{model.vocabulary_size} and {tokenizer.vocabulary_size}"
-            )
-        if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-            raise ValueError(
-                "`max_new_tokens` must be an int, at least 1. "
-                f"Received: max_new_tokens={max_new_tokens!r}"
-            )
+        check_decoder(model, tokenizer, max_new_tokens)
         self.model = model
         self.tokenizer = tokenizer
         self.max_new_tokens = max_new_tokens
@@ -89,13 +77,12 @@ class TextGenerator:
         texts = list(texts)
         if not texts:
             return []
-        rows = [_Continuation(self.tokenizer, stop) for _ in texts]
-        for step in self._steps(texts, max_new_tokens, sampler, bool(stop), seed):
-            for row, token_id in zip(rows, step, strict=True):
-                row.push(int(token_id))
-            if all(row.ended for row in rows):
-                break
-        return ["".join([*row.pieces, row.flush()]) for row in rows]
+        if max_new_tokens is None:
+            max_new_tokens = self.max_new_tokens
+        prompts = self._prompts(texts)
+        return continue_prompts(
+            self.model, self.tokenizer, prompts, max_new_tokens, sampler, stop, seed
+        )
 
     def stream(
         self,
@@ -120,9 +107,12 @@ class TextGenerator:
         Raises:
             ValueError: as the call, before the first piece.
         """
-        row = _Continuation(self.tokenizer, stop)
-        steps = self._steps([text], max_new_tokens, sampler, True, seed)
-        return _pieces(row, steps)
+        if max_new_tokens is None:
+            max_new_tokens = self.max_new_tokens
+        (prompt,) = self._prompts([text])
+        return stream_prompt(
+            self.model, self.tokenizer, prompt, max_new_tokens, sampler, stop, seed
+        )
 
     def score(self, texts) -> np.ndarray:
         """How likely the model finds each text, after a separator.
@@ -141,19 +131,7 @@ class TextGenerator:
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"`texts` must be a list of strings. Received: {texts!r}")
         rows = self._prompts(list(texts))
-        longest = max((len(row) - 1 for row in rows), default=0)
-        room = self.model.max_sequence_length
-        if longest > room:
-            raise ValueError(
-                f"A text must fit the model's max_sequence_length={room}. "
-                f"Received: {longest} tokens"
-            )
-        width = min(bucket(longest + 1), room + 1)
-        parts = [
-            self._log_likelihoods(rows[start : start + _ROWS_AT_ONCE], width)
-            for start in range(0, len(rows), _ROWS_AT_ONCE)
-        ]
-        return np.concatenate([np.zeros((0,), "float32"), *parts])
+        return score_rows(self.model, rows, [1] * len(rows))
 
     def save(self, directory, overwrite: bool = False) -> None:
         """Writes model and tokenizer to one directory, complete or not at all.
@@ -172,65 +150,3 @@ class TextGenerator:
     def _prompts(self, texts):
         separator = [self.tokenizer.separator_id]
         return [separator + token_ids for token_ids in self.tokenizer.encode(texts)]
-
-    def _steps(self, texts, max_new_tokens, sampler, one_by_one, seed):
-        """New tokens, an int array `(B,)` a step."""
-        arguments = {
-            "max_new_tokens": self.max_new_tokens,
-            "sampler": sampler,
-            "stop_token_ids": [self.tokenizer.separator_id],
-            "seed": seed,
-        }
-        if max_new_tokens is not None:
-            arguments["max_new_tokens"] = max_new_tokens
-        prompts = self._prompts(texts)
-        if one_by_one:
-            return stream(self.model, prompts, **arguments)
-        return generate(self.model, prompts, **arguments).T
-
-    def _log_likelihoods(self, rows, width):
-        token_ids = np.zeros((len(rows), width), "int32")
-        for i, row in enumerate(rows):
-            token_ids[i, : len(row)] = row  # padded on the right: causal, so unseen
-        logits = keras.ops.convert_to_tensor(
-            self.model.predict_on_batch(token_ids[:, :-1])
-        )
-        chosen = keras.ops.expand_dims(token_ids[:, 1:], -1)
-        nats = keras.ops.take_along_axis(logits, chosen, axis=-1)[..., 0]
-        nats = nats - keras.ops.logsumexp(logits, axis=-1)  # (B, T)
-        lengths = np.array([[len(row) - 1] for row in rows])
-        is_text = np.arange(width - 1) < lengths  # (B, T)
-        return np.sum(keras.ops.convert_to_numpy(nats), axis=1, where=is_text)
-
-
-class _Continuation:
-    """One row while it comes: token ids in, pieces of text out."""
-
-    def __init__(self, tokenizer, stop):
-        self.separator_id = tokenizer.separator_id
-        self.decoder = tokenizer.stream_decoder()
-        self.stops = StopStrings(stop)
-        self.pieces = []
-        self.ended = False
-
-    def push(self, token_id):
-        if self.ended or token_id == self.separator_id:
-            self.ended = True
-            return
-        self.pieces.append(self.stops.push(self.decoder.push(token_id)))
-        self.ended = self.stops.found
-
-    def flush(self):
-        return self.stops.push(self.decoder.flush()) + self.stops.flush()
-
-
-def _pieces(row, steps):
-    for step in steps:
-        row.push(int(step[0]))
-        if row.pieces and row.pieces[-1]:
-            yield row.pieces.pop()
-        if row.ended:
-            break
-    rest = row.flush()
-    if rest:
-        yield rest

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from keras_lm.text.bio_labels import bio_labels
 from keras_lm.text.bio_spans import bio_spans
+from keras_lm.text.chat_dataset import chat_dataset
 from keras_lm.text.classification_dataset import classification_dataset
 from keras_lm.text.contrastive_dataset import contrastive_dataset
 from keras_lm.text.denoising_dataset import denoising_dataset
@@ -58,6 +59,7 @@ __all__ = [
     "WordStarts",
     "bio_labels",
     "bio_spans",
+    "chat_dataset",
     "classification_dataset",
     "contrastive_dataset",
     "denoising_dataset",

@@ -4,22 +4,22 @@ import pathlib
 
 import numpy as np
 
+from keras_lm.text.control_tokens import (
+    MASK,
+    ROLE,
+    ROLES,
+    SENTINEL,
+    added_ids,
+    with_control_tokens,
+)
 from keras_lm.text.stream_decoder import StreamDecoder
 from keras_lm.text.token_offsets import byte_token_offsets, trim_offsets
-from keras_lm.text.unicode import (
-    ESCAPE,
-    SPACE_SIGN,
-    as_unicode,
-    escape,
-    unescape,
-)
+from keras_lm.text.unicode import SPACE_SIGN, as_unicode, escape, unescape
 
 # Changed by each setting of SentencePiece that would lose something of a text.
 _PROBE = (
     "  A\uff21\u00e9e\u0301 \t\n\r\0\u4e2d\U0001f469\u200d\U0001f467 <s></s><unk>  "
 )
-# No escaped text has ESC before "<", so no piece learnt from a text is called so.
-_MASK, _SENTINEL = f"{ESCAPE}<mask>", f"{ESCAPE}<extra_id_{{}}>"
 
 
 class SentencePieceTokenizer:
@@ -36,8 +36,9 @@ class SentencePieceTokenizer:
     and the end of a generated text) and `unknown_id` (which `encode` never gives) are
     attributes; `vocabulary_bytes` is what each token adds to a text. `mask_id` and
     `sentinel_ids` are for pretraining: `None` and `[]` until `with_special_tokens`
-    adds them. `special_ids` are all that no text gives. `GraphTokenizer` is the same
-    inside a TensorFlow graph.
+    adds them. `role_ids`, by role, begin the turns of a chat: `{}` until `with_roles`.
+    `special_ids` are all that no text gives. `GraphTokenizer` is the same inside a
+    TensorFlow graph.
 
     Args:
         model_proto: bytes. A SentencePiece model, as `train_tokenizer` makes it.
@@ -66,7 +67,8 @@ class SentencePieceTokenizer:
         self.padding_id = self._processor.pad_id()
         self.separator_id = self._processor.eos_id()
         self.unknown_id = self._processor.unk_id()
-        self.mask_id, self.sentinel_ids = _added_ids(self._processor)
+        added = added_ids(self._processor)
+        self.mask_id, self.sentinel_ids, self.role_ids = added
         self.special_ids = [n for n in range(self.vocabulary_size) if self._special(n)]
         self.vocabulary_bytes = [
             _bytes_of(self._processor, n) for n in range(self.vocabulary_size)
@@ -183,18 +185,29 @@ class SentencePieceTokenizer:
                 "`num_sentinels` must be at least 0. "
                 f"Received: num_sentinels={num_sentinels}"
             )
-        from sentencepiece import sentencepiece_model_pb2
-
-        names = [] if self.mask_id is not None else [_MASK]
+        names = [] if self.mask_id is not None else [MASK]
         numbers = range(len(self.sentinel_ids), num_sentinels)
-        names += [_SENTINEL.format(n) for n in numbers]
-        # Made when it is imported.
-        model = sentencepiece_model_pb2.ModelProto  # pyright: ignore
-        proto, control = model.FromString(self.model_proto), model.SentencePiece.CONTROL
-        for name in names:
-            proto.pieces.add(piece=name, score=0.0, type=control)
-        proto.trainer_spec.vocab_size = len(proto.pieces)
-        return type(self)(proto.SerializeToString(deterministic=True))
+        names += [SENTINEL.format(n) for n in numbers]
+        return type(self)(with_control_tokens(self.model_proto, names))
+
+    def with_roles(self) -> "SentencePieceTokenizer":
+        """The same tokenizer with a token for each role of a chat.
+
+        "system", "user" and "assistant" begin their turns with it. The tokens are
+        behind the vocabulary, and no text gives one of them: nothing that is written in
+        a turn can begin another. What is there already is not added again.
+
+        Returns:
+            `SentencePieceTokenizer` with `role_ids`.
+
+        Example:
+            >>> from keras_lm import text
+            >>> tokenizer = text.train_tokenizer(["one two three"] * 5, 300)
+            >>> list(tokenizer.with_roles().role_ids)
+            ['system', 'user', 'assistant']
+        """
+        names = [] if self.role_ids else [ROLE.format(role) for role in ROLES]
+        return type(self)(with_control_tokens(self.model_proto, names))
 
     def save(self, path):
         """Writes the SentencePiece model to one file.
@@ -261,20 +274,6 @@ def _processor(model_proto):
             "`model_proto` must be a SentencePiece model. "
             f"Received: {len(model_proto)} bytes that are none"
         ) from error
-
-
-def _added_ids(processor):
-    """`(mask_id, sentinel_ids)`: what `with_special_tokens` has added, if it has."""
-
-    def known(name):
-        token_id = processor.piece_to_id(name)
-        is_it = processor.id_to_piece(token_id) == name
-        return token_id if is_it and processor.is_control(token_id) else None
-
-    sentinels = []
-    while (token_id := known(_SENTINEL.format(len(sentinels)))) is not None:
-        sentinels.append(token_id)
-    return known(_MASK), sentinels
 
 
 def _bytes_of(processor, token_id):

@@ -8,6 +8,7 @@ from keras_lm.training.classification_report import classification_report
 from keras_lm.training.compare_texts import compare_texts
 from keras_lm.training.consecutive_segments import ConsecutiveSegments
 from keras_lm.training.contrastive_cross_entropy import ContrastiveCrossEntropy
+from keras_lm.training.distinct_n import distinct_n
 from keras_lm.training.distribute import distribute
 from keras_lm.training.enable_lora import enable_lora
 from keras_lm.training.freeze import freeze
@@ -59,6 +60,7 @@ __all__ = [
     "classification_report",
     "compare_texts",
     "distribute",
+    "distinct_n",
     "enable_lora",
     "freeze",
     "layout_map",

@@ -10,9 +10,8 @@ METRICS = ("bleu", "chrf", "rouge")
 TOKENIZERS = ("13a", "intl", "zh", "char", "none")
 _WORD = re.compile(r"[^\W_]+")
 # Scripts without spaces: kana, and Chinese characters.
-_CHARACTER = re.compile(
-    "([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
-)
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CHARACTER = re.compile(f"([{UNSPACED}])")
 
 
 class TextMetric(NamedTuple):

@@ -6,6 +6,7 @@ import pytest
 from keras_lm import pipelines, text
 from keras_lm.export.kinds import KINDS, kind_of
 from tests.export.conftest import TEXTS
+from tests.export.test_chat_generator_kind import make_chat
 from tests.export.test_question_answerer_kind import make_question_answerer
 from tests.export.test_text_classifier_kind import make_text_classifier
 from tests.export.test_text_embedder_kind import make_embedder
@@ -22,6 +23,7 @@ def every(pipeline, translator, classifier):
     tokenizer = text.train_tokenizer(TEXTS * 5, 310)
     return {
         "text_generator_kind": pipeline,
+        "chat_generator_kind": make_chat(tokenizer),
         "text_to_text_kind": translator,
         "stream_classifier_kind": classifier,
         "text_embedder_kind": make_embedder(tokenizer),

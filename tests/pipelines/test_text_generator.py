@@ -103,7 +103,7 @@ def test_a_stop_string_ends_the_loop(monkeypatch):
             steps.append(step)
             yield step
 
-    monkeypatch.setattr("keras_lm.pipelines.text_generator.stream", counted)
+    monkeypatch.setattr("keras_lm.pipelines.continue_prompts.stream", counted)
     text = TOKENIZER.encode("a b")
     SCRIPT.play(text, rest=TOKENIZER.encode("x")[0])
 

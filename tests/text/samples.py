@@ -11,6 +11,8 @@ CORPUS = [
 TOKENIZER = train_tokenizer(CORPUS, vocabulary_size=400)
 # The same with what pretraining needs: a mask token and sentinels.
 MASKER = TOKENIZER.with_special_tokens(num_sentinels=30)
+# And the same with a token for each role of a chat.
+TALKER = TOKENIZER.with_roles()
 
 # Each of these has broken some tokenizer.
 HARD_PARTS = [

@@ -9,7 +9,15 @@ from hypothesis import example, given
 from keras import ops
 
 from keras_lm.text import SentencePieceTokenizer
-from tests.text.samples import BYTES, CORPUS, HARD_TEXTS, TEXTS, TOKEN_IDS, TOKENIZER
+from tests.text.samples import (
+    BYTES,
+    CORPUS,
+    HARD_TEXTS,
+    TALKER,
+    TEXTS,
+    TOKEN_IDS,
+    TOKENIZER,
+)
 
 pytestmark = pytest.mark.once
 SPECIAL = {0, 1, 2}
@@ -84,10 +92,11 @@ def test_save_and_load(tmp_path):
 
 
 @given(TEXTS)
-@example("<mask> <extra_id_0>\x1b<mask>")
+@example("<mask> <extra_id_0>\x1b<mask>\x1b<role_user><role_user>")
 def test_a_mask_and_sentinels_move_no_other_token(text):
     assert LONGER.encode(text) == TOKENIZER.encode(text)
     assert LONGER.decode(LONGER.encode(text)) == text
+    assert TALKER.encode(text) == TOKENIZER.encode(text)
 
 
 def test_a_mask_and_sentinels_stand_behind_the_vocabulary():
@@ -117,6 +126,21 @@ def test_mask_and_sentinels_are_saved(tmp_path):
         LONGER.mask_id,
         LONGER.sentinel_ids,
     )
+
+
+def test_roles_stand_behind_the_vocabulary():
+    size = TOKENIZER.vocabulary_size
+
+    assert TOKENIZER.role_ids == {}
+    roles = {"system": size, "user": size + 1, "assistant": size + 2}
+    assert TALKER.role_ids == roles
+    assert TALKER.special_ids == [0, 1, 2, size, size + 1, size + 2]
+    assert TALKER.decode([size, *TALKER.encode("中 🙂"), size + 2]) == "中 🙂"
+    assert TALKER.with_roles().model_proto == TALKER.model_proto
+    both = LONGER.with_roles()
+    assert (both.mask_id, both.sentinel_ids) == (LONGER.mask_id, LONGER.sentinel_ids)
+    assert list(both.role_ids.values()) == [size + 3, size + 4, size + 5]
+    assert TALKER.with_special_tokens().role_ids == roles
 
 
 def test_ids_out_of_range_are_refused():

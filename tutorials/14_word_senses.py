@@ -470,7 +470,7 @@ if WORDNET is None:
 
 # %% [markdown]
 # In `14_accuracy.png` see, for each word, the baseline, the nearest gloss, the nearest
-# sentence and the trained model: what training gave to some words it took from others.
+# sentence and the trained model: training helps with three words and harms one.
 #
 # ## Use it
 #

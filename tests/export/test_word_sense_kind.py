@@ -74,7 +74,7 @@ def test_words_are_where_the_marks_are(sense, tmp_path):
     row = expected["texts"].index("the [[bank]] of a river")
     token_ids, _, words = expected["inputs"].values()
     word = [token for token, inside in zip(token_ids[row], words[row]) if inside]
-    assert sense.tokenizer.decode(word) == "bank"
+    assert sense.tokenizer.decode(word) == " bank"  # as in a text without marks
     assert words[expected["texts"].index("")] == [True]
     columns = [expected["texts"], token_ids, words, expected["vectors"]]
     assert len({len(one) for one in columns}) == 1

@@ -115,7 +115,7 @@ def test_orders_come_from_the_seed():
 
 def make_model(name):
     if name == "lstm":
-        return LSTMLanguageModel(TALKER.vocabulary_size, 24, 24, 1)
+        return LSTMLanguageModel(TALKER.vocabulary_size, 48, 48, 1)
     return TransformerDecoder(
         TALKER.vocabulary_size,
         num_layers=1,

@@ -23,18 +23,24 @@ from pathlib import Path
 from keras_lm.export.target import place_version, workshop
 
 def write(folder):
-    while True:
-        with workshop(folder) as work:
-            finished = work / "finished"
-            finished.mkdir()
-            for name in ("graph", "numbers"):
-                (finished / name).write_bytes(os.urandom({SIZE}))
-            place_version(finished, folder, None)
+    with workshop(folder) as work:
+        finished = work / "finished"
+        finished.mkdir()
+        for name in ("graph", "numbers"):
+            (finished / name).write_bytes(os.urandom({SIZE}))
+        place_version(finished, folder, None)
 
-rng = random.Random(0)
+def write_on(folder):
+    while True:
+        write(folder)
+
+folder, rng = Path(sys.argv[1]), random.Random(0)
+began = time.perf_counter()
+write(folder / "elsewhere")
+took = time.perf_counter() - began  # longer where others need the processor
 for _ in range(25):
-    writer = os.fork() or write(Path(sys.argv[1]))
-    time.sleep(rng.uniform(0.0, 0.03))
+    writer = os.fork() or write_on(folder / "here")
+    time.sleep(rng.uniform(0.0, 5 * took))
     os.kill(writer, signal.SIGKILL)
     os.waitpid(writer, 0)
 """
@@ -53,13 +59,13 @@ def test_a_killed_process_leaves_whole_versions_only(tmp_path):
         check=True,
     )
 
-    assert versions(tmp_path)
-    for version in versions(tmp_path):
+    assert versions(tmp_path / "here")
+    for version in versions(tmp_path / "here"):
         sizes = {path.name: path.stat().st_size for path in version.iterdir()}
         assert sizes == {"graph": SIZE, "numbers": SIZE}
-    with workshop(tmp_path):
+    with workshop(tmp_path / "here"):
         pass
-    assert list(tmp_path.glob(".*")) == []
+    assert list((tmp_path / "here").glob(".*")) == []
 
 
 def test_work_is_hidden_and_removed(tmp_path):

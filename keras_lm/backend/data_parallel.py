@@ -40,6 +40,38 @@ def join_workers():
     return dist.get_rank(), dist.get_world_size()
 
 
+def own_rows(dataset, rank, num_workers):
+    """PyTorch: of each batch every `num_workers`-th row, from `rank` on.
+
+    Args:
+        dataset: `tf.data.Dataset` of arrays, or of tuples or dictionaries of arrays.
+        rank: int.
+        num_workers: int.
+
+    Returns:
+        `tf.data.Dataset`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: when a batch is taken whose rows are no multiple
+            of `num_workers`.
+    """
+    import tensorflow as tf
+
+    def own(array):
+        tf.debugging.assert_equal(
+            tf.shape(array)[0] % num_workers,
+            0,
+            "The rows of each batch must be a multiple of the workers, "
+            f"{num_workers}: drop the remainder when batches are made",
+        )
+        return array[rank::num_workers]
+
+    def own_of_all(*batch):
+        return tf.nest.map_structure(own, batch if len(batch) > 1 else batch[0])
+
+    return dataset.map(own_of_all)
+
+
 def leave_workers():
     """PyTorch: leaves the group that `join_workers` joined."""
     import torch.distributed as dist

@@ -35,18 +35,20 @@ class Share(NamedTuple):
         """The rows of each batch that this process trains on.
 
         Args:
-            dataset: `tf.data.Dataset` of tuples of arrays, batch axis first.
+            dataset: `tf.data.Dataset` of arrays, or of tuples or dictionaries of
+                arrays, batch axis first. The rows of each batch are a multiple of
+                `num_workers`: leave out the last, smaller one.
 
         Returns:
             `tf.data.Dataset`. The same where one process has all devices.
+
+        Raises:
+            tf.errors.InvalidArgumentError: when a batch is taken whose rows are no
+                multiple.
         """
         if self.num_workers == 1:
             return dataset
-        return dataset.map(
-            lambda *arrays: tuple(
-                array[self.rank :: self.num_workers] for array in arrays
-            )
-        )
+        return data_parallel.own_rows(dataset, self.rank, self.num_workers)
 
     def callbacks(self) -> list:
         """What `fit` needs beside the callbacks of one's own.

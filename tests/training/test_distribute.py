@@ -69,6 +69,31 @@ def test_the_workers_share_the_rows_of_a_batch():
     assert Share().callbacks() == []
 
 
+@pytest.mark.once
+def test_rows_of_dictionaries_and_of_arrays_alone_are_shared():
+    share = Share(num_shares=2, rank=1, num_workers=2)
+    inputs = {"文": np.arange(4), "mask": np.ones((4, 1))}
+    named = tf.data.Dataset.from_tensor_slices((inputs, np.arange(4))).batch(4)
+    alone = tf.data.Dataset.range(4).batch(4)
+
+    ((rows, labels),) = share.rows(named).as_numpy_iterator()
+    (numbers,) = share.rows(alone).as_numpy_iterator()
+
+    assert rows["文"].tolist() == labels.tolist() == numbers.tolist() == [1, 3]
+    assert rows["mask"].shape == (2, 1)
+
+
+@pytest.mark.once
+def test_rows_that_do_not_come_out_even_are_refused():
+    dataset = tf.data.Dataset.range(9).batch(4)
+    batches = Share(2, 1, 2).rows(dataset).as_numpy_iterator()
+
+    assert [next(batches).tolist() for _ in range(2)] == [[1, 3], [5, 7]]
+    told = "The rows of each batch must be a multiple of the workers, 2"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
+        next(batches)
+
+
 def test_kinds_that_are_not_there_are_refused():
     with pytest.raises(ValueError, match="`kind` must be one of"), distribute("pipe"):
         pass

@@ -3,6 +3,11 @@
 JAX needs none of this: there Keras distributes. Each function imports what it needs.
 """
 
+import re
+
+# What torch's messages say when a process cannot be reached any more.
+_LOST = re.compile(r"gloo|nccl|network|connect|socket|timed? ?out", re.IGNORECASE)
+
 
 def mirrored():
     """TensorFlow: copies of a model on all devices of the best kind.
@@ -20,6 +25,8 @@ def mirrored():
 def join_workers():
     """PyTorch: joins the processes that `torchrun` started, if it has not yet.
 
+    With CUDA each takes the GPU of its number on this machine.
+
     Returns:
         `(rank, num_workers)`: ints; `None` where `torchrun` started nothing.
 
@@ -35,8 +42,11 @@ def join_workers():
     if not dist.is_initialized():
         import torch
 
+        on_gpu = torch.cuda.is_available()
+        if on_gpu:  # else all would take the first
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         with _told():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            dist.init_process_group("nccl" if on_gpu else "gloo")
     return dist.get_rank(), dist.get_world_size()
 
 
@@ -133,7 +143,8 @@ class _told:  # noqa: N801 (used as a function)
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, RuntimeError):
+        # Out of memory, too, is a RuntimeError; it stays what it is.
+        if isinstance(error, RuntimeError) and _LOST.search(str(error)):
             raise ConnectionError(
                 "All workers must go on: one of them has ended, and so does training. "
                 "Start it again, and it goes on from its last checkpoint. Received: "

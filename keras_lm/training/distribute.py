@@ -1,6 +1,7 @@
 """Training on more than one device, as the backend at hand can."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -82,7 +83,8 @@ def distribute(kind: str) -> Iterator[Share]:
 
     Raises:
         ValueError: `kind` is none of these, the backend cannot do it, or PyTorch has
-            one process that torchrun did not start.
+            one process that torchrun did not start; or torchrun started several for
+            another backend or kind, where each would train and save the same.
         ConnectionError: the other processes cannot be reached.
 
     Example:
@@ -99,6 +101,7 @@ def distribute(kind: str) -> Iterator[Share]:
     backend = keras.backend.backend()
     if kind not in KINDS:
         raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
+    _check_processes(kind, backend)
     if kind == "none":
         yield Share()
     elif kind == "model":
@@ -118,6 +121,17 @@ def distribute(kind: str) -> Iterator[Share]:
             yield Share(num_workers, rank, num_workers)
         finally:
             data_parallel.leave_workers()
+
+
+def _check_processes(kind, backend):
+    if (backend, kind) == ("torch", "data"):
+        return
+    num_workers = os.environ.get("WORLD_SIZE", "1")
+    if num_workers.isdecimal() and int(num_workers) > 1:
+        raise ValueError(
+            'Processes of torchrun must train together on PyTorch, with kind="data". '
+            f"Received: kind={kind!r} on {backend}, and WORLD_SIZE={num_workers}"
+        )
 
 
 def _join():

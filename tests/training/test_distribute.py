@@ -94,6 +94,16 @@ def test_rows_that_do_not_come_out_even_are_refused():
         next(batches)
 
 
+@pytest.mark.parametrize("kind", ["none", "data"])
+def test_processes_that_would_all_save_the_same_are_refused(kind, monkeypatch):
+    if (BACKEND, kind) == ("torch", "data"):
+        pytest.skip("this is what they are for")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = f"must train together on PyTorch, .* Received: kind='{kind}' on {BACKEND}, and WORLD"
+    with pytest.raises(ValueError, match=told), distribute(kind):
+        pass
+
+
 def test_kinds_that_are_not_there_are_refused():
     with pytest.raises(ValueError, match="`kind` must be one of"), distribute("pipe"):
         pass

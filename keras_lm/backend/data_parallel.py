@@ -28,7 +28,8 @@ def join_workers():
     With CUDA each takes the GPU of its number on this machine.
 
     Returns:
-        `(rank, num_workers)`: ints; `None` where `torchrun` started nothing.
+        `(rank, num_workers, is_new)`: ints, and a bool: whether they were joined only
+        now, to be left by `leave_workers`. `None` where `torchrun` started nothing.
 
     Raises:
         ConnectionError: the others cannot be reached.
@@ -39,7 +40,8 @@ def join_workers():
 
     if not dist.is_available() or "RANK" not in os.environ:
         return None
-    if not dist.is_initialized():
+    is_new = not dist.is_initialized()
+    if is_new:
         import torch
 
         on_gpu = torch.cuda.is_available()
@@ -47,7 +49,7 @@ def join_workers():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         with _told():
             dist.init_process_group("nccl" if on_gpu else "gloo")
-    return dist.get_rank(), dist.get_world_size()
+    return dist.get_rank(), dist.get_world_size(), is_new
 
 
 def own_rows(dataset, rank, num_workers):
@@ -86,7 +88,7 @@ def leave_workers():
     """PyTorch: leaves the group that `join_workers` joined."""
     import torch.distributed as dist
 
-    if dist.is_available() and dist.is_initialized():
+    if dist.is_initialized():
         dist.destroy_process_group()
 
 

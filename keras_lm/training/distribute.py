@@ -116,11 +116,12 @@ def distribute(kind: str) -> Iterator[Share]:
         with strategy.scope():
             yield Share(num_shares=strategy.num_replicas_in_sync)
     else:
-        rank, num_workers = _join()
+        rank, num_workers, is_new = _join()
         try:
             yield Share(num_workers, rank, num_workers)
         finally:
-            data_parallel.leave_workers()
+            if is_new:  # a group that the caller has made stays
+                data_parallel.leave_workers()
 
 
 def _check_processes(kind, backend):

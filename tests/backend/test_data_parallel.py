@@ -75,11 +75,10 @@ def test_each_process_takes_its_own_gpu(monkeypatch):
     monkeypatch.setattr(dist, "get_rank", lambda: 5)
     monkeypatch.setattr(dist, "get_world_size", lambda: 8)
 
-    assert data_parallel.join_workers() == (5, 8)
+    assert data_parallel.join_workers() == (5, 8, True)
     assert calls == [1, "nccl"]
 
 
 def test_a_process_of_its_own_joins_nothing():
     assert "RANK" not in os.environ
     assert data_parallel.join_workers() is None
-    data_parallel.leave_workers()  # there is nothing to leave

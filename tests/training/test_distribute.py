@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_lm.backend import data_parallel
 from keras_lm.training import distribute
 from keras_lm.training.distribute import Share
 
@@ -99,9 +100,36 @@ def test_processes_that_would_all_save_the_same_are_refused(kind, monkeypatch):
     if (BACKEND, kind) == ("torch", "data"):
         pytest.skip("this is what they are for")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    told = f"must train together on PyTorch, .* Received: kind='{kind}' on {BACKEND}, and WORLD"
+    told = f"must train together on PyTorch, .* kind='{kind}' on {BACKEND}, and WORLD"
     with pytest.raises(ValueError, match=told), distribute(kind):
         pass
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a group of processes is PyTorch's")
+def test_the_group_is_left_by_who_made_it(monkeypatch, tmp_path):
+    import torch.distributed as dist
+
+    def join(name):
+        store = dist.FileStore(str(tmp_path / name), 1)
+        dist.init_process_group(name, store=store, rank=0, world_size=1)
+
+    monkeypatch.setenv("RANK", "0")
+    join("gloo")
+    try:
+        with distribute("data") as share:
+            assert share == Share(1, 0, 1)
+        assert dist.is_initialized()
+    finally:
+        dist.destroy_process_group()
+
+    made = []
+    monkeypatch.setattr(dist, "init_process_group", made.append)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 1)
+    monkeypatch.setattr(data_parallel, "leave_workers", lambda: made.append("left"))
+    with distribute("data"):
+        assert made == ["gloo"]
+    assert made == ["gloo", "left"]
 
 
 def test_kinds_that_are_not_there_are_refused():

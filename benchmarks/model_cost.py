@@ -14,9 +14,10 @@ has run 48 times), greedy, batch 1, behind prompts of different lengths, for mul
 attention and local attention of a window of 128.
 
 Each point is measured in a process of its own, one after the other, and kept in
-`.cache/cost/model-<backend>.json` at once; `--table` prints from these files and runs
-nothing. Exponents are the slope of a line through the logarithms. The picture is
-`.cache/cost/model-<backend>.png`.
+`.cache/cost/model-<backend>.json` at once, in the place of the same point of an earlier
+run; with `--quick` in `model-<backend>-quick.json`. `--table` prints from the first and
+runs nothing. Exponents are the slope of a line through the logarithms. The picture has
+the file's name and `.png`.
 """
 
 import argparse
@@ -34,6 +35,7 @@ import numpy as np
 
 from benchmarks.attention_cost import BACKENDS, KEPT, say
 from benchmarks.measure_cost import MIB, resident
+from keras_lm.files import complete_file
 
 BASE = {"length": 256, "batch": 4, "width": 256, "layers": 4}
 VARIED = {
@@ -60,17 +62,31 @@ def main():
     backends = BACKENDS
     if not given.table:
         backends = [importlib.import_module("keras").backend.backend()]
-        measure(backends[0], most=3 if given.quick else None)
+        measure(file_of(backends[0], given.quick), most=3 if given.quick else None)
     for backend in backends:
-        if file_of(backend).exists():
-            found = json.loads(file_of(backend).read_text("utf-8"))
+        file = file_of(backend, given.quick)
+        if found := read(file):
             print("\n".join(report(backend, found)))
-            draw(backend, found)
+            draw(backend, found, file.with_suffix(".png"))
 
 
-def file_of(backend):
+def file_of(backend, quick=False):
     """Where the measurements of a backend are kept."""
-    return KEPT / f"model-{backend}.json"
+    return KEPT / f"model-{backend}{'-quick' if quick else ''}.json"
+
+
+def read(file):
+    """What is kept in a file: `{kind: {number: row}}`; nothing where there is none."""
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def keep(file, kind, number, row):
+    """Puts a row among those of a file, which is whole at any time."""
+    found = read(file)
+    rows = {**found.get(kind, {}), str(number): row}
+    found[kind] = {key: rows[key] for key in sorted(rows, key=int)}
+    with complete_file(file, overwrite=True) as place:
+        place.write_text(json.dumps(found, indent=1), "utf-8")
 
 
 # ------------------------------------------------------------- a process of its own
@@ -145,9 +161,8 @@ def points(most=None):
         yield name, position, {"attention": name, "position": position}
 
 
-def measure(backend, most):
+def measure(file, most):
     """Measures each point in a new process, and keeps it."""
-    found = {}
     for kind, value, point in points(most):
         command = [sys.executable, "-m", "benchmarks.model_cost"]
         done = subprocess.run(
@@ -161,19 +176,17 @@ def measure(backend, most):
         if done.returncode:
             say(f"{kind} {value}: failed ({done.returncode}): {''.join(last)[:200]}")
             continue
-        found.setdefault(kind, {})[value] = json.loads(last[0])
+        keep(file, kind, value, json.loads(last[0]))
         say(f"{kind} {value}: {last[0]}")
-        KEPT.mkdir(parents=True, exist_ok=True)
-        file_of(backend).write_text(json.dumps(found, indent=1), "utf-8")
 
 
 def report(backend, found):
     """Lines: exponents first, then all that was measured."""
-    yield f"\n{backend}: exponents of growth, of the larger half of the points\n"
+    yield f"\n{backend}: exponents of growth, of the larger half, at least 2 points\n"
     yield "| what grows | from, to | time | memory |"
     yield "|---|---|---|---|"
     for kind, rows in found.items():
-        numbers = list(rows)[len(rows) // 2 - 1 :]
+        numbers = larger_half(list(rows))
         cells = [exponent(rows, numbers, one) for one in ("s", "mib")]
         yield f"| {kind} | {numbers[0]}, {numbers[-1]} | {' | '.join(cells)} |"
     yield "\n| what grows | number | ms | MiB | tokens/s |"
@@ -189,6 +202,11 @@ def report(backend, found):
             )
 
 
+def larger_half(numbers):
+    """The last half of a list; of an odd number one more, at least two."""
+    return numbers[max(0, min(len(numbers) // 2, len(numbers) - 2)) :]
+
+
 def exponent(rows, numbers, column):
     """The slope of a line through the logarithms; "" where it was not measured."""
     if column not in rows[numbers[0]]:
@@ -197,7 +215,7 @@ def exponent(rows, numbers, column):
     return f"{np.polyfit(*np.log(np.array(pairs)).T, 1)[0]:.2f}"
 
 
-def draw(backend, found):
+def draw(backend, found, picture):
     """Seconds and memory over each number, both axes logarithmic."""
     import matplotlib
 
@@ -223,9 +241,9 @@ def draw(backend, found):
         axis.set(title=f"{title} ({backend})")
         axis.set_xscale("log", base=2)
         axis.legend()
-    figure.savefig(KEPT / f"model-{backend}.png", dpi=120)
+    figure.savefig(picture, dpi=120)
     plt.close(figure)
-    say(f"drawn: {KEPT / f'model-{backend}.png'}")
+    say(f"drawn: {picture}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Each tutorial runs, shrunk to a few steps, and what it says is exact is exact."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,14 @@ def test_a_tutorial_opens_as_a_notebook_with_the_seven_cells(path):
     assert head[: len(HEAD)] == HEAD
     assert sections == SECTIONS
     assert all(cell.source.strip() for cell in cells)
+    (read_first,) = (line for line in lines if line.startswith("- **Read first**"))
+    earlier = {other.name for other in TUTORIALS if other.name < path.name}
+    assert set(re.findall(r"\w+\.py", read_first)) <= earlier
+
+
+@pytest.mark.once
+def test_the_table_names_them_in_their_order():
+    readme = (ROOT / "tutorials" / "README.md").read_text("utf-8")
+
+    named = re.findall(r"^\| `(\w+\.py)`", readme, re.MULTILINE)
+    assert named == [path.name for path in TUTORIALS]

@@ -1,5 +1,7 @@
 """What constructors share: checks of sizes and fractions, and seeds of their own."""
 
+from numbers import Real
+
 
 def check_sizes(**sizes):
     """Refuses sizes below 1.
@@ -45,6 +47,20 @@ def check_dropout(dropout):
         raise ValueError(
             f"`dropout` must be at least 0 and below 1. Received: dropout={dropout}"
         )
+
+
+def check_positive(name, number):
+    """Refuses what is no number above 0.
+
+    Args:
+        name: str, the argument's.
+        number: float.
+
+    Raises:
+        ValueError: `number` is no number, or not above 0.
+    """
+    if not (isinstance(number, Real) and number > 0):
+        raise ValueError(f"`{name}` must be above 0. Received: {name}={number!r}")
 
 
 def check_choice(name, choice, known):

@@ -1,5 +1,7 @@
 """Dropout whose randomness costs little."""
 
+from numbers import Real
+
 import keras
 from keras import ops
 
@@ -41,8 +43,8 @@ class Dropout(keras.layers.Dropout):
     """
 
     def __init__(self, rate, seed=None, **kwargs):
-        if not 0 <= rate <= 1:
-            raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate}")
+        if not (isinstance(rate, Real) and 0 <= rate <= 1):
+            raise ValueError(f"`rate` must be from 0 to 1. Received: rate={rate!r}")
         if kwargs.get("noise_shape") is not None:
             raise ValueError(
                 "`noise_shape` must be left out: every number is dropped by itself. "

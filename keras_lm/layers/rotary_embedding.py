@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_lm.layers.arguments import check_positive
 from keras_lm.layers.rotary_speeds import check_rotary_scaling, rotary_speeds
 
 
@@ -39,8 +40,9 @@ class RotaryEmbedding(keras.layers.Layer):
         multiplied by one number.
 
     Raises:
-        ValueError: `wavelength` is not above 0, `scaling` is none of these kinds, or
-            `D` is odd.
+        TypeError: `scaling` is no dictionary.
+        ValueError: `wavelength` is not above 0, or 1 with "yarn"; `scaling` is none of
+            these kinds, or `D` is odd.
 
     Example:
         >>> rotary = RotaryEmbedding()
@@ -51,12 +53,15 @@ class RotaryEmbedding(keras.layers.Layer):
     """
 
     def __init__(self, wavelength=10_000.0, scaling=None, **kwargs):
-        if not wavelength > 0:
-            raise ValueError(
-                f"`wavelength` must be above 0. Received: wavelength={wavelength}"
-            )
+        check_positive("wavelength", wavelength)
         if scaling is not None:
             check_rotary_scaling(scaling)
+            if scaling["rope_type"] == "yarn" and not wavelength > 1:
+                raise ValueError(
+                    "With a scaling of the kind 'yarn' `wavelength` must be above 1, "
+                    "for pairs are told apart by their speeds. Received: "
+                    f"wavelength={wavelength}"
+                )
         super().__init__(**kwargs)
         self.wavelength = wavelength
         self.scaling = scaling

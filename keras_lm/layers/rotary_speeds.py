@@ -1,10 +1,11 @@
 """How fast rotary positions turn, also in texts longer than those of the training."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from keras_lm.layers.arguments import check_choice
+from keras_lm.layers.arguments import check_choice, check_positive
 
 # What each kind must say, and what it may.
 _NEEDS = {
@@ -27,9 +28,14 @@ def check_rotary_scaling(scaling: dict) -> None:
         scaling: see `rotary_speeds`.
 
     Raises:
-        ValueError: its `rope_type` is unknown, a setting is missing, unknown or not
-            above 0, or high frequencies are not above low ones.
+        TypeError: it is no dictionary.
+        ValueError: its `rope_type` is unknown, a setting is missing, unknown or no
+            number above 0, or high frequencies are not above low ones.
     """
+    if not isinstance(scaling, Mapping):
+        raise TypeError(
+            f"A scaling must be a dictionary with a `rope_type`. Received: {scaling!r}"
+        )
     settings = {name: scaling[name] for name in scaling if name != "rope_type"}
     kind = scaling.get("rope_type")
     check_choice("rope_type", kind, list(_NEEDS))
@@ -41,8 +47,7 @@ def check_rotary_scaling(scaling: dict) -> None:
             f"Received: {dict(scaling)}, without {missing}, with {unknown}"
         )
     for name, value in settings.items():
-        if not value > 0:
-            raise ValueError(f"`{name}` must be above 0. Received: {name}={value}")
+        check_positive(name, value)
     for low, high in (
         ("low_freq_factor", "high_freq_factor"),
         ("beta_slow", "beta_fast"),

@@ -22,7 +22,7 @@ def bio_labels(words: Sequence[Word], spans: Sequence) -> list[str]:
         list of str, one for each word.
 
     Raises:
-        TypeError: the label of a span is no string.
+        TypeError: a word is not of `split_words`, or the label of a span no string.
         ValueError: a span is no triple, has an empty label, does not begin and end
             where words do, or overlaps another; or two words begin or end at one place,
             as an empty one does among characters.
@@ -32,6 +32,7 @@ def bio_labels(words: Sequence[Word], spans: Sequence) -> list[str]:
         >>> bio_labels(words, [(0, 3, "PER"), (8, 15, "PER")])
         ['B-PER', 'O', 'B-PER', 'I-PER']
     """
+    _check_words(words)
     starts = {word.start: place for place, word in enumerate(words)}
     ends = {word.end: place for place, word in enumerate(words)}
     if min(len(starts), len(ends)) < len(words):
@@ -54,6 +55,15 @@ def bio_labels(words: Sequence[Word], spans: Sequence) -> list[str]:
             )
         labels[first : last + 1] = [f"B-{label}"] + [f"I-{label}"] * (last - first)
     return labels
+
+
+def _check_words(words):
+    strange = [word for word in words if not isinstance(word, Word)]
+    if strange:
+        raise TypeError(
+            "`words` must be those of `split_words`, which have places. "
+            f"Received: {strange[0]!r:.80}"
+        )
 
 
 def _triple(span):

@@ -1,6 +1,6 @@
 """Lists of texts: one string is none, though Python could go through it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def list_of_texts(texts: Iterable, argument: str = "texts") -> list:
@@ -14,9 +14,9 @@ def list_of_texts(texts: Iterable, argument: str = "texts") -> list:
         list.
 
     Raises:
-        TypeError: `texts` is one string.
+        TypeError: `texts` is one string, a dictionary, or nothing to go through.
     """
-    if isinstance(texts, (str, bytes)):
+    if _is_no_list(texts):
         raise TypeError(
             f"`{argument}` must be a list of texts. Received: {texts!r:.50}"
         )
@@ -34,12 +34,17 @@ def lists_of_texts(rows: Iterable, argument: str) -> list[list]:
         list of lists.
 
     Raises:
-        TypeError: `rows`, or one of them, is one string.
+        TypeError: `rows`, or one of them, is no list, as above.
     """
-    if isinstance(rows, (str, bytes)):
+    if _is_no_list(rows):
         raise TypeError(
             f"`{argument}` must be lists of texts, in a list. Received: {rows!r:.50}"
         )
     return [
         list_of_texts(row, f"{argument}[{place}]") for place, row in enumerate(rows)
     ]
+
+
+def _is_no_list(texts):
+    """Of a dictionary Python would go through the keys."""
+    return isinstance(texts, (str, bytes, Mapping)) or not isinstance(texts, Iterable)

@@ -113,8 +113,8 @@ class WordNet:
         Raises:
             ValueError: `pos` is unknown.
         """
-        if pos is not None and pos not in PARTS:
-            raise ValueError(f"`pos` must be one of {[*PARTS]}. Received: pos={pos!r}")
+        if pos is not None:
+            _check_pos(pos)
         return [
             self._sense(lemma, one, offset)
             for one in (PARTS if pos is None else pos)
@@ -132,7 +132,11 @@ class WordNet:
         Returns:
             list of str, no two alike: the word itself, if it is one, then the irregular
             ones, or, without these, those by the rules of English.
+
+        Raises:
+            ValueError: `pos` is unknown.
         """
+        _check_pos(pos)
         word = "_".join(word.lower().split())
         forms = [word, *(self._irregular.get((word, pos)) or _base_forms(word, pos))]
         return [one for one in dict.fromkeys(forms) if (one, pos) in self._index]
@@ -203,8 +207,15 @@ def _data_row(line):
     return offset, _Synset(kind, file, words, others[0], head, gloss.strip())
 
 
+def _check_pos(pos):
+    if pos not in PARTS:
+        raise ValueError(f"`pos` must be one of {[*PARTS]}. Received: pos={pos!r}")
+
+
 def _base_forms(word, pos):
-    """By the rules of English: each ending exchanged."""
+    """By the rules of English: each ending exchanged, of "boss" and "us" none."""
+    if pos == "n" and (word.endswith("ss") or len(word) <= 2):
+        return []
     pairs = [pair.split(":") for pair in _ENDINGS[pos].split()]
     return [
         word[: -len(ending)] + base for ending, base in pairs if word.endswith(ending)

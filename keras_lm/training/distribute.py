@@ -1,6 +1,7 @@
 """Training on more than one device, as the backend at hand can."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -35,18 +36,20 @@ class Share(NamedTuple):
         """The rows of each batch that this process trains on.
 
         Args:
-            dataset: `tf.data.Dataset` of tuples of arrays, batch axis first.
+            dataset: `tf.data.Dataset` of arrays, or of tuples or dictionaries of
+                arrays, batch axis first. The rows of each batch are a multiple of
+                `num_workers`: leave out the last, smaller one.
 
         Returns:
             `tf.data.Dataset`. The same where one process has all devices.
+
+        Raises:
+            tf.errors.InvalidArgumentError: when a batch is taken whose rows are no
+                multiple.
         """
         if self.num_workers == 1:
             return dataset
-        return dataset.map(
-            lambda *arrays: tuple(
-                array[self.rank :: self.num_workers] for array in arrays
-            )
-        )
+        return data_parallel.own_rows(dataset, self.rank, self.num_workers)
 
     def callbacks(self) -> list:
         """What `fit` needs beside the callbacks of one's own.
@@ -80,7 +83,8 @@ def distribute(kind: str) -> Iterator[Share]:
 
     Raises:
         ValueError: `kind` is none of these, the backend cannot do it, or PyTorch has
-            one process that torchrun did not start.
+            one process that torchrun did not start; or torchrun started several for
+            another backend or kind, where each would train and save the same.
         ConnectionError: the other processes cannot be reached.
 
     Example:
@@ -97,6 +101,7 @@ def distribute(kind: str) -> Iterator[Share]:
     backend = keras.backend.backend()
     if kind not in KINDS:
         raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}")
+    _check_processes(kind, backend)
     if kind == "none":
         yield Share()
     elif kind == "model":
@@ -111,11 +116,23 @@ def distribute(kind: str) -> Iterator[Share]:
         with strategy.scope():
             yield Share(num_shares=strategy.num_replicas_in_sync)
     else:
-        rank, num_workers = _join()
+        rank, num_workers, is_new = _join()
         try:
             yield Share(num_workers, rank, num_workers)
         finally:
-            data_parallel.leave_workers()
+            if is_new:  # a group that the caller has made stays
+                data_parallel.leave_workers()
+
+
+def _check_processes(kind, backend):
+    if (backend, kind) == ("torch", "data"):
+        return
+    num_workers = os.environ.get("WORLD_SIZE", "1")
+    if num_workers.isdecimal() and int(num_workers) > 1:
+        raise ValueError(
+            'Processes of torchrun must train together on PyTorch, with kind="data". '
+            f"Received: kind={kind!r} on {backend}, and WORLD_SIZE={num_workers}"
+        )
 
 
 def _join():

@@ -43,9 +43,9 @@ def enable_lora(
         alpha: float, above 0. What is learned counts `alpha / rank`; `rank` when
             `None`.
         targets: regular expression, looked for anywhere in the paths of kernels and
-            embeddings, as "transformer_encoder/block_0/attention/query/kernel" (without
-            the number that Keras may put behind the first name). By default the queries
-            and values of all attention layers, as in the paper.
+            embeddings, as "transformer_encoder/block_0/attention/query/kernel"; names
+            that Keras made are counted as `freeze` says. By default the queries and
+            values of all attention layers, as in the paper.
 
     Returns:
         `TrainedWeights`: `trained` and `total` numbers; it prints as a sentence.

@@ -21,8 +21,8 @@ def freeze(model: keras.Model, *patterns: str) -> TrainedWeights:
         model: a built `keras.Model`.
         *patterns: regular expressions, looked for anywhere in the path of a weight, as
             "embedding" or "block_[0-3]/" or "bias$". Paths are those of `weight.path`,
-            as "transformer_encoder/block_0/attention/query/kernel", without the number
-            that Keras may put behind the first name.
+            as "transformer_encoder/block_0/attention/query/kernel", with names
+            that Keras made counted within their parent, not through the session.
 
     Returns:
         `TrainedWeights`: `trained` and `total` numbers; it prints as a sentence.

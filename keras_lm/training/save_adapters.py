@@ -13,8 +13,8 @@ def save_adapters(model: keras.Model, path, overwrite: bool = False) -> None:
     """Writes the adapters of a model, and what else is trained in it, to a small file.
 
     The file is NumPy's `.npz`, without pickled objects, and complete or absent. It
-    holds, under the path of each kernel (that of `weight.path`, without the number that
-    Keras may put behind the first name):
+    holds, under the path of each kernel (that of `weight.path`, with names that Keras
+    made counted within their parent, not through the session):
 
         lora_a/<path>, lora_b/<path>, lora_alpha/<path>     of each adapter
         trained/<path>                                      of each other trained weight

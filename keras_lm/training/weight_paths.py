@@ -8,15 +8,17 @@ import keras
 
 _NEAREST = 5
 _LAYER = re.compile(r"([^/]+)(/[^/]*)?$")  # the last layer of a path, and the weight
+_WRAPPED = re.compile(r"^(forward|backward)_")  # put before a name by `Bidirectional`
 
 
 def weight_paths(model: keras.Model) -> dict[str, keras.Variable]:
     """The weights of a model by paths that are the same in every session.
 
     What is given no name Keras counts through the session ("transformer_encoder_3").
-    Here it is counted within the model, if it is the first name of a path: the first
-    is "transformer_encoder", the second "transformer_encoder_1". Layers that were given
-    the same name are counted likewise: "head/kernel", "head_1/kernel".
+    Here it is counted within what it is a part of: the first is "transformer_encoder",
+    the second "transformer_encoder_1". Names that say the class and start at 0
+    ("lstm_0") were given, and stay. Layers that were given the same name are counted
+    likewise: "head/kernel", "head_1/kernel".
 
     Args:
         model: a built `keras.Model`.
@@ -25,18 +27,10 @@ def weight_paths(model: keras.Model) -> dict[str, keras.Variable]:
         dictionary of variables, in the model's order.
     """
     given = _given_names(model)
-    counted: dict[str, list] = {}
+    counted: dict[tuple, list] = {}
     named: dict[str, keras.Variable] = {}
     for weight in model.weights:
-        first, slash, rest = weight.path.partition("/")
-        if first not in given:
-            kind = path_of(first)
-            alike = counted.setdefault(kind, [])
-            if first not in alike:
-                alike.append(first)
-            number = alike.index(first)
-            first = f"{kind}_{number}" if number else kind
-        whole = path = f"{first}{slash}{rest}"
+        whole = path = _counted_path(weight.path, given, counted)
         number = 0
         while path in named:
             number += 1
@@ -92,12 +86,31 @@ def matching_paths(
     return [path for path in paths if path in found]
 
 
+def _counted_path(path, given, counted):
+    """A path whose layers that Keras named are counted, each within its parent."""
+    *layers, weight = path.split("/")
+    names = []
+    for depth, name in enumerate(layers):
+        if name not in given:
+            kind = path_of(name)
+            alike = counted.setdefault((*layers[:depth], kind), [])
+            if name not in alike:
+                alike.append(name)
+            number = alike.index(name)
+            name = f"{kind}_{number}" if number else kind
+        names.append(name)
+    return "/".join([*names, weight])
+
+
 def _given_names(model):
-    """Names of layers that do not say the class, so that Keras did not make them."""
+    """Names of layers that Keras did not make: of another word, or counted from 0."""
+    layers = list(model._flatten_layers())
+    names = {layer.name for layer in layers}
     return {
         layer.name
-        for layer in model._flatten_layers()
-        if path_of(layer.name).replace("_", "")
+        for layer in layers
+        if f"{path_of(layer.name)}_0" in names
+        or _WRAPPED.sub("", path_of(layer.name)).replace("_", "")
         != type(layer).__name__.replace("_", "").lower()
     }
 

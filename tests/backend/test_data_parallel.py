@@ -55,7 +55,30 @@ def test_a_process_that_has_ended_is_told(variable, monkeypatch):
         data_parallel.copy_from_first([variable])
 
 
+def test_an_error_of_another_kind_stays_as_it_is(variable, monkeypatch):
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(dist, "broadcast", fail)
+
+    with pytest.raises(torch.OutOfMemoryError, match="^CUDA out of memory"):
+        data_parallel.copy_from_first([variable])
+
+
+def test_each_process_takes_its_own_gpu(monkeypatch):
+    calls = []
+    monkeypatch.setenv("RANK", "5")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda n: calls.append(n))
+    monkeypatch.setattr(dist, "init_process_group", lambda name: calls.append(name))
+    monkeypatch.setattr(dist, "get_rank", lambda: 5)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 8)
+
+    assert data_parallel.join_workers() == (5, 8, True)
+    assert calls == [1, "nccl"]
+
+
 def test_a_process_of_its_own_joins_nothing():
     assert "RANK" not in os.environ
     assert data_parallel.join_workers() is None
-    data_parallel.leave_workers()  # there is nothing to leave

@@ -97,7 +97,7 @@ def test_it_comes_back_from_its_config():
 
 
 def test_what_does_not_fit_is_refused():
-    for rate in (1.5, -0.1, float("nan")):
+    for rate in (1.5, -0.1, float("nan"), None, "0.1"):
         with pytest.raises(
             ValueError, match="`rate` must be from 0 to 1. Received: ra"
         ):

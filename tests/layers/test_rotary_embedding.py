@@ -92,7 +92,7 @@ def test_angles_are_exact_in_float16():
     assert_close(turned, exact, tolerance=5e-3)
 
 
-@pytest.mark.parametrize("wavelength", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("wavelength", [0.0, -1.0, float("nan"), "9", None])
 def test_a_wavelength_that_is_not_above_zero_is_refused(wavelength):
     with pytest.raises(ValueError, match="`wavelength` must be above 0"):
         RotaryEmbedding(wavelength)
@@ -101,6 +101,14 @@ def test_a_wavelength_that_is_not_above_zero_is_refused(wavelength):
 def test_an_unknown_scaling_is_refused():
     with pytest.raises(ValueError, match="`rope_type` must be one of"):
         RotaryEmbedding(scaling={"rope_type": "longrope"})
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("wavelength", [1.0, 0.5])
+def test_yarn_needs_pairs_of_different_speeds(wavelength):
+    yarn = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 8}
+    with pytest.raises(ValueError, match="'yarn' `wavelength` must be above 1, for"):
+        RotaryEmbedding(wavelength, yarn)
 
 
 def test_an_odd_width_is_refused():

@@ -86,6 +86,7 @@ def test_yarn_with_settings_of_its_own():
         ({"rope_type": "dynamic", "factor": 2.0}, "Received: rope_type='dynamic'"),
         ({"rope_type": "linear"}, r"must have factor. Received: .* without \['factor'"),
         ({"rope_type": "linear", "factor": 0.0}, "`factor` must be above 0"),
+        ({"rope_type": "linear", "factor": "8"}, "above 0. Received: factor='8'"),
         (YARN | {"truncate": False}, r"with \['truncate'\]"),
         (
             LLAMA3 | {"low_freq_factor": 4.0},
@@ -95,4 +96,10 @@ def test_yarn_with_settings_of_its_own():
 )
 def test_other_scalings_are_refused(scaling, message):
     with pytest.raises(ValueError, match=message):
+        check_rotary_scaling(scaling)
+
+
+@pytest.mark.parametrize("scaling", ["linear", 2.0, ["rope_type"]])
+def test_what_is_no_dictionary_is_refused(scaling):
+    with pytest.raises(TypeError, match="must be a dictionary with a `rope_type`. Rec"):
         check_rotary_scaling(scaling)

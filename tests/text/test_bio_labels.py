@@ -79,6 +79,11 @@ def test_what_is_no_span_is_refused(span, error, message):
         bio_labels(split_words("Ada met Bob"), [span])
 
 
+def test_words_without_places_are_refused():
+    with pytest.raises(TypeError, match="those of `split_words`.* Received: '见'"):
+        bio_labels([*split_words("Ada"), "见"], [(0, 3, "PER")])
+
+
 def test_an_empty_word_has_no_place_among_characters():
     for words in (["中", "", "文"], ["", "中"], ["中", ""]):
         with pytest.raises(

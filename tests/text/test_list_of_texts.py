@@ -13,8 +13,8 @@ def test_lists_come_back():
     assert lists_of_texts((("a", "🙂"), iter([])), "glosses") == [["a", "🙂"], []]
 
 
-@pytest.mark.parametrize("text", ["", "中文", b"\xff"])
-def test_one_string_is_no_list(text):
+@pytest.mark.parametrize("text", ["", "中文", b"\xff", {"文": ["a"]}, None, 3])
+def test_strings_and_dictionaries_are_no_lists(text):
     with pytest.raises(TypeError, match="`texts` must be a list of texts. Received: "):
         list_of_texts(text)
     with pytest.raises(TypeError, match="`glosses` must be lists of texts, in a list"):

@@ -52,6 +52,21 @@ def test_base_forms_are_found(wordnet):
     assert wordnet.senses("unknown") == []
 
 
+def test_short_nouns_and_those_in_ss_have_no_ending(tmp_path):
+    folder = write_word_net(tmp_path)
+    with open(folder / "index.noun", "a") as file:
+        for lemma in ("bos", "u", "boss"):
+            file.write(f"{lemma} n 1 0 1 0 00000100\n")
+    with open(folder / "index.verb", "a") as file:
+        file.write("mis v 1 0 1 0 00000100\n")
+    wordnet = WordNet(folder)
+
+    assert wordnet.lemmas("boss", "n") == ["boss"]
+    assert wordnet.lemmas("bosses", "n") == ["boss"]
+    assert wordnet.lemmas("us", "n") == []
+    assert wordnet.lemmas("miss", "v") == ["mis"]  # the rule is for nouns alone
+
+
 def test_parts_of_speech_that_are_not_there_have_no_senses(tmp_path):
     folder = write_word_net(tmp_path)
     for path in [*folder.glob("*.noun"), folder / "noun.exc"]:
@@ -74,6 +89,8 @@ def test_no_folder_of_a_wordnet_is_refused(tmp_path, wordnet):
         WordNet(folder)
     with pytest.raises(ValueError, match="`pos` must be one of .* Received: pos='s'"):
         wordnet.senses("bank", "s")
+    with pytest.raises(ValueError, match="`pos` must be one of .* Received: pos=None"):
+        wordnet.lemmas("bank", None)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_lm.backend import data_parallel
 from keras_lm.training import distribute
 from keras_lm.training.distribute import Share
 
@@ -67,6 +68,68 @@ def test_the_workers_share_the_rows_of_a_batch():
         assert len(share.callbacks()) == 1
     assert Share().rows(dataset) is dataset
     assert Share().callbacks() == []
+
+
+@pytest.mark.once
+def test_rows_of_dictionaries_and_of_arrays_alone_are_shared():
+    share = Share(num_shares=2, rank=1, num_workers=2)
+    inputs = {"文": np.arange(4), "mask": np.ones((4, 1))}
+    named = tf.data.Dataset.from_tensor_slices((inputs, np.arange(4))).batch(4)
+    alone = tf.data.Dataset.range(4).batch(4)
+
+    ((rows, labels),) = share.rows(named).as_numpy_iterator()
+    (numbers,) = share.rows(alone).as_numpy_iterator()
+
+    assert rows["文"].tolist() == labels.tolist() == numbers.tolist() == [1, 3]
+    assert rows["mask"].shape == (2, 1)
+
+
+@pytest.mark.once
+def test_rows_that_do_not_come_out_even_are_refused():
+    dataset = tf.data.Dataset.range(9).batch(4)
+    batches = Share(2, 1, 2).rows(dataset).as_numpy_iterator()
+
+    assert [next(batches).tolist() for _ in range(2)] == [[1, 3], [5, 7]]
+    told = "The rows of each batch must be a multiple of the workers, 2"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=told):
+        next(batches)
+
+
+@pytest.mark.parametrize("kind", ["none", "data"])
+def test_processes_that_would_all_save_the_same_are_refused(kind, monkeypatch):
+    if (BACKEND, kind) == ("torch", "data"):
+        pytest.skip("this is what they are for")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = f"must train together on PyTorch, .* kind='{kind}' on {BACKEND}, and WORLD"
+    with pytest.raises(ValueError, match=told), distribute(kind):
+        pass
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a group of processes is PyTorch's")
+def test_the_group_is_left_by_who_made_it(monkeypatch, tmp_path):
+    import torch.distributed as dist
+
+    def join(name):
+        store = dist.FileStore(str(tmp_path / name), 1)
+        dist.init_process_group(name, store=store, rank=0, world_size=1)
+
+    monkeypatch.setenv("RANK", "0")
+    join("gloo")
+    try:
+        with distribute("data") as share:
+            assert share == Share(1, 0, 1)
+        assert dist.is_initialized()
+    finally:
+        dist.destroy_process_group()
+
+    made = []
+    monkeypatch.setattr(dist, "init_process_group", made.append)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 1)
+    monkeypatch.setattr(data_parallel, "leave_workers", lambda: made.append("left"))
+    with distribute("data"):
+        assert made == ["gloo"]
+    assert made == ["gloo", "left"]
 
 
 def test_kinds_that_are_not_there_are_refused():

@@ -1,5 +1,6 @@
 """load_adapters: on a plain model or an adapted one; all of it or nothing."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -77,6 +78,21 @@ def test_what_was_saved_is_loaded_into_a_new_or_an_adapted_model(tmp_path):
     model.compile("sgd", "mse")
     load_adapters(model, tmp_path / "a.npz")
     assert model.compiled  # only numbers were replaced
+
+
+def test_adapters_find_their_layer_among_those_without_names(tmp_path):
+    def unnamed():
+        model = keras.Sequential([keras.layers.Dense(6), keras.layers.Dense(6)])
+        model(np.ones((1, 6), "float32"))
+        return model
+
+    model, twin = unnamed(), unnamed()
+    enable_lora(model, rank=2, targets="dense_1")
+    save_adapters(model, tmp_path / "a.npz")
+    load_adapters(twin, tmp_path / "a.npz")
+
+    for one in (model, twin):
+        assert [layer.lora_enabled for layer in one.layers] == [False, True]
 
 
 # ----------------------------------------------------------------------- errors

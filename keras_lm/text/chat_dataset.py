@@ -37,8 +37,9 @@ def chat_dataset(
     A conversation longer than `max_length` becomes several rows, cut before a turn and
     never within one: the last turns that fit are a row, those before them another, and
     so on. The system's turns stand in each. Each turn of the assistant is learnt once,
-    after as many turns before it as its row has. Turns that no answer follows in their
-    row are left out.
+    after as many turns before it as its row has: at least the one that it answers, if
+    the assistant does not speak first. Turns that no answer follows in their row are
+    left out.
 
     Rows of about one length share a batch, in at most `num_buckets` shapes: each is
     compiled once by XLA. Rows that fill the last batch of a shape weigh 0. Which rows
@@ -68,7 +69,8 @@ def chat_dataset(
         TypeError: a conversation, a turn or a content is of another type.
         ValueError: a number is out of range, the tokenizer has no roles, a role is
             unknown, there is no conversation, one has no turn of the assistant, or such
-            a turn, with those of the system, is longer than `max_length`.
+            a turn, the one before it and those of the system are together longer than
+            `max_length`.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["Hello! Hi."] * 5, 300)

@@ -37,7 +37,8 @@ class ChatGenerator:
 
     Raises:
         ValueError: the vocabularies of model and tokenizer differ in size, the
-            tokenizer has no roles, or `max_new_tokens` is below 1.
+            tokenizer has no roles, or `max_new_tokens` is below 1 or leaves no room
+            for 2 tokens more in the model.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["Hello! Hi."] * 5, 300)
@@ -54,11 +55,11 @@ class ChatGenerator:
     """
 
     def __init__(self, model, tokenizer, max_new_tokens: int = 64):
-        check_decoder(model, tokenizer, max_new_tokens)
+        check_decoder(model, tokenizer)
         role_ids_of(tokenizer)
         self.model = model
         self.tokenizer = tokenizer
-        self.max_new_tokens = max_new_tokens
+        self.max_new_tokens = self._checked(max_new_tokens)
 
     def __call__(
         self,
@@ -89,7 +90,7 @@ class ChatGenerator:
                 out of range.
         """
         conversations, is_one = _conversations(turns)
-        most = self._checked(max_new_tokens)
+        most = self._most(max_new_tokens)
         prompts = self._prompts(conversations, most)
         replies = continue_prompts(
             self.model, self.tokenizer, prompts, most, sampler, stop, seed
@@ -120,7 +121,7 @@ class ChatGenerator:
             TypeError: as the call.
             ValueError: as the call, before the first piece.
         """
-        most = self._checked(max_new_tokens)
+        most = self._most(max_new_tokens)
         (prompt,) = self._prompts([turns], most)
         return stream_prompt(
             self.model, self.tokenizer, prompt, most, sampler, stop, seed
@@ -173,10 +174,13 @@ class ChatGenerator:
         settings = {"max_new_tokens": self.max_new_tokens}
         save_pipeline(self, directory, settings, overwrite)
 
+    def _most(self, max_new_tokens):
+        """New tokens of a call."""
+        own = max_new_tokens is None
+        return self._checked(self.max_new_tokens if own else max_new_tokens)
+
     def _checked(self, max_new_tokens):
-        """Of a call, with room beside for the separator and the assistant's token."""
-        if max_new_tokens is None:
-            max_new_tokens = self.max_new_tokens
+        """With room beside for the separator and the assistant's token."""
         limit = self.model.max_sequence_length
         is_int = isinstance(max_new_tokens, (int, np.integer))
         if not is_int or not 1 <= max_new_tokens <= limit - 2:

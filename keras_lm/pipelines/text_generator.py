@@ -42,7 +42,7 @@ class TextGenerator:
         check_decoder(model, tokenizer, max_new_tokens)
         self.model = model
         self.tokenizer = tokenizer
-        self.max_new_tokens = max_new_tokens
+        self.max_new_tokens = int(max_new_tokens)
 
     def __call__(
         self,

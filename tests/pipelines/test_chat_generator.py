@@ -151,11 +151,11 @@ def test_old_turns_leave_the_window_whole_and_the_system_stays(prompts):
         (sizes[0] + sizes[3] + 2, "|<system>area|<user>height|<assistant>"),
     ]:
         model = ScriptModel(TALKER.vocabulary_size, 1, max_sequence_length=places + 5)
-        ChatGenerator(model, TALKER, max_new_tokens=99)(talk, max_new_tokens=5)
+        ChatGenerator(model, TALKER, max_new_tokens=1)(talk, max_new_tokens=5)
         assert prompts.pop() == expected
     model = ScriptModel(TALKER.vocabulary_size, 1, max_sequence_length=places + 4)
     with pytest.raises(ValueError, match="the last other one must have at most"):
-        ChatGenerator(model, TALKER)(talk, max_new_tokens=5)
+        ChatGenerator(model, TALKER, max_new_tokens=1)(talk, max_new_tokens=5)
 
 
 @pytest.mark.once
@@ -268,11 +268,15 @@ def test_what_is_no_conversation_is_refused(turns, error, words):
 
 @pytest.mark.once
 def test_arguments_out_of_range_are_refused():
+    assert CHAT(HELLO, max_new_tokens=np.int64(9)) == CHAT(HELLO)
+    assert type(ChatGenerator(MODEL, TALKER, np.int64(59)).max_new_tokens) is int
     for number in (0, 60, "9"):
         with pytest.raises(ValueError, match="leave room for 2 tokens more in the mod"):
             CHAT(HELLO, max_new_tokens=number)
         with pytest.raises(ValueError, match="leave room for 2 tokens more in the mod"):
             CHAT.stream(HELLO, max_new_tokens=number)
+        with pytest.raises(ValueError, match="leave room for 2 tokens more in the mod"):
+            ChatGenerator(MODEL, TALKER, max_new_tokens=number)
     with pytest.raises(ValueError, match="must have a turn to score.* conversation 1"):
         CHAT.score([HELLO, []])
     with pytest.raises(ValueError, match="tokenizer must have a token for each role"):

@@ -1,6 +1,6 @@
 """Answers the turns of a chat: a decoder and a tokenizer that knows roles."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -84,7 +84,7 @@ class ChatGenerator:
             str for one conversation, list of str otherwise.
 
         Raises:
-            TypeError: a conversation, a turn or a content is of another type.
+            TypeError: a conversation, a turn, a content or `stop` is of another type.
             ValueError: `turns` is empty, a role is unknown, the system's turns and the
                 last one do not fit the model beside the new tokens, or an argument is
                 out of range.
@@ -202,7 +202,8 @@ class ChatGenerator:
 
 def _conversations(turns):
     """`(conversations, is_one)`."""
-    if isinstance(turns, (str, bytes, Mapping)):
+    is_list = isinstance(turns, Iterable) and not isinstance(turns, Mapping)
+    if not is_list or isinstance(turns, (str, bytes)):
         raise TypeError(f"`turns` must be a list of turns. Received: {turns!r:.50}")
     turns = list(turns)
     if not turns:

@@ -66,6 +66,7 @@ class TextGenerator:
             str for one text, list of str otherwise: only what is new.
 
         Raises:
+            TypeError: a text or `stop` is of another type.
             ValueError: a prompt and its new tokens do not fit the model, or an
                 argument is out of range.
         """
@@ -105,6 +106,7 @@ class TextGenerator:
             iterator of str, never half a character; together, what the call gives.
 
         Raises:
+            TypeError: as the call.
             ValueError: as the call, before the first piece.
         """
         if max_new_tokens is None:

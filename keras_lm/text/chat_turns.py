@@ -1,6 +1,6 @@
 """Conversations as token ids: turns that begin with their role, and those that fit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from keras_lm.text.control_tokens import ROLES
@@ -46,7 +46,8 @@ def encode_conversations(tokenizer, conversations: Sequence) -> list[list[Turn]]
         2
     """
     role_ids = role_ids_of(tokenizer)
-    if isinstance(conversations, (str, bytes, Mapping)):
+    is_list = isinstance(conversations, Iterable)
+    if not is_list or isinstance(conversations, (str, bytes, Mapping)):
         raise TypeError(
             "`conversations` must be a list of lists of turns. "
             f"Received: {conversations!r:.50}"

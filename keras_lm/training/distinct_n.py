@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from keras_lm.text.unicode import as_unicode
 from keras_lm.training.compare_texts import UNSPACED
@@ -34,8 +36,8 @@ def distinct_n(texts: Sequence, n: int) -> float:
         float, 0 to 1; 0 where there is no token.
 
     Raises:
-        TypeError: `texts` is one string, or holds something else than texts.
-        ValueError: `n` is below 1.
+        TypeError: `texts` is one string or no list, or holds something else than texts.
+        ValueError: `n` is no int, or below 1.
 
     Example:
         >>> texts = ["I don't know.", "I don't know!", "我知道"]
@@ -44,10 +46,10 @@ def distinct_n(texts: Sequence, n: int) -> float:
 
     Source: https://aclanthology.org/N16-1014/, section 5.3.
     """
-    if isinstance(texts, (str, bytes)):
+    if not isinstance(texts, Iterable) or isinstance(texts, (str, bytes)):
         raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-    if n < 1:
-        raise ValueError(f"`n` must be at least 1. Received: n={n}")
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"`n` must be an int, at least 1. Received: n={n!r}")
     grams, num_tokens = set(), 0
     for text in texts:
         tokens = _tokens(text)

@@ -254,6 +254,8 @@ def test_a_directory_without_roles_is_refused(tmp_path):
         ([], ValueError, "`turns` must hold a turn, or a list of turns"),
         ("Hello!", TypeError, "`turns` must be a list of turns. Received: 'Hello!'"),
         (HELLO[0], TypeError, "`turns` must be a list of turns. Received: {'role'"),
+        (None, TypeError, "`turns` must be a list of turns. Received: None"),
+        (3, TypeError, "`turns` must be a list of turns. Received: 3"),
         (["Hello!"], TypeError, "A turn must be a dictionary of `role` and `content`"),
         ([HELLO, HELLO[0]], TypeError, "A conversation must be a list of turns"),
         ([turn("bot", "")], ValueError, "role must be one of.*'bot' in conversation 0"),

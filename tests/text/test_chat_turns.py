@@ -198,6 +198,7 @@ HELLO = {"role": "user", "content": "Hello!"}
     [
         ("Hello!", TypeError, "must be a list of lists of turns. Received: 'Hello!'"),
         (HELLO, TypeError, "must be a list of lists of turns"),
+        (None, TypeError, "must be a list of lists of turns. Received: None"),
         (
             [[HELLO], HELLO],
             TypeError,

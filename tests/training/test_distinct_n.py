@@ -47,5 +47,8 @@ def test_what_is_refused():
         distinct_n("a b", 1)
     with pytest.raises(TypeError, match="a text must be str or bytes. Received: 3"):
         distinct_n(["a", 3], 1)
-    with pytest.raises(ValueError, match="`n` must be at least 1. Received: n=0"):
-        distinct_n(["a"], 0)
+    with pytest.raises(TypeError, match="`texts` must be a list of .* Received: None"):
+        distinct_n(None, 1)
+    for n in (0, 1.5, "1"):
+        with pytest.raises(ValueError, match=f"`n` must be an int, at le.* n={n!r}"):
+            distinct_n(["a"], n)

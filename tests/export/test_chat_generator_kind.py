@@ -73,6 +73,11 @@ def test_the_saved_model_says_what_the_pipeline_says(chat, tmp_path):
         replies = [reply.decode("utf-8") for reply in found["reply"].numpy()]
         assert replies == chat(TALKS, max_new_tokens=3)
         assert max(found["num_new_tokens"].numpy()) <= 3
+        for most in (0, 60, 5000):
+            drawn["max_new_tokens"] = tf.constant(most)
+            words = rf"leave room for 2 tokens more in the mod.*tokens=\D*{most}\D"
+            with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+                signatures["generate"](**given, **drawn)
         empty = {name: one[:0] for name, one in given.items()}
         assert signatures["serving_default"](**empty)["reply"].shape == (0,)
         with pytest.raises(tf.errors.InvalidArgumentError, match="role must be one of"):

@@ -45,7 +45,13 @@ def check_saved_model(path, job, tools):
     }
     if "log_likelihoods" in job:
         score = model.signatures["score"]
-        scored = score(**given)["log_likelihood"].numpy().astype("float64")
+        # One by one: scores take memory for rows x steps x vocabulary.
+        rows = [
+            {name: array[place : place + 1] for name, array in given.items()}
+            for place in range(len(texts))
+        ]
+        scored = [score(**row)["log_likelihood"].numpy() for row in rows]
+        scored = np.concatenate(scored).astype("float64")
         per_token = np.abs(scored - job["log_likelihoods"])
         per_token /= np.maximum(job["num_tokens"], 1)
         answer |= tools.judged(per_token, answer["equal"])
@@ -210,15 +216,19 @@ def _follow(generator, job, tools):
     """Shows LiteRT the model's own tokens and compares all logits on the way."""
     expected = np.load(job["logits_path"], mmap_mode="r")
     differences, equal, spreads, finite = [], [], [], True
-    for row, tokens, length in zip(expected, job["token_ids"], job["prompt_lengths"]):
+    end = 0
+    for tokens, length in zip(job["token_ids"], job["prompt_lengths"]):
+        start, end = end, end + len(tokens) - length
+        row = expected[start:end]
         logits, state = generator.step("prefill", tokens[:length], generator.start())
         for place in range(length - 1, len(tokens) - 1):
             if place >= length:
                 logits, state = generator.step("decode", [tokens[place]], state)
             finite = finite and bool(np.isfinite(logits).all())
-            differences.append(float(np.abs(logits - row[place]).max()))
-            equal.append(tools.same_choice(logits.argmax(), row[place]))
-            spreads.append(float(row[place].std()))
+            own = row[place - length + 1]
+            differences.append(float(np.abs(logits - own).max()))
+            equal.append(tools.same_choice(logits.argmax(), own))
+            spreads.append(float(own.std()))
     found = tools.judged(differences, equal)
     return {**found, "finite": finite, "spread": float(np.mean(spreads))}
 

@@ -66,8 +66,8 @@ def test_a_logit_that_is_no_number_is_seen_wherever_it_stands(tmp_path):
         def step(self, signature, token_ids, place):  # the second step's are no numbers
             return np.array([0.0, np.nan if place == 1 else 1.0]), place + 1
 
-    np.save(tmp_path / "logits.npy", [[[0.0, 1.0]] * 4])
-    job = {"token_ids": [[1] * 4], "prompt_lengths": [1]}
+    np.save(tmp_path / "logits.npy", [[0.0, 1.0]] * 5)
+    job = {"token_ids": [[1] * 3, [1] * 5], "prompt_lengths": [1, 2]}
     job["logits_path"] = str(tmp_path / "logits.npy")
 
     found = _follow(Generator(), job, run_check)

@@ -52,7 +52,8 @@ def chat_dataset(
     Args:
         conversations: lists of turns, dictionaries of "role" ("system", "user" or
             "assistant") and "content", str or UTF-8 bytes. Roles may come in any order.
-        tokenizer: `SentencePieceTokenizer` with roles: see its `with_roles`.
+        tokenizer: `SentencePieceTokenizer` with roles: see its `with_roles`. The model
+            must be made for its `vocabulary_size`.
         max_length: int, at least 1. Most tokens of a row; a model takes its
             `max_sequence_length`.
         batch_size: int, at least 1. Most rows of a batch.

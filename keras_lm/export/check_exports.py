@@ -170,7 +170,7 @@ class LiteRTGenerator:
         return [self.about["tokenizer"]["separator_id"], *self.encode(text)]
 
     def prompt_of_turns(self, turns):
-        """Token ids of a chat, `(str, bytes)` turns, without those that do not fit."""
+        """Token ids of a chat, `(str, bytes)` turns; the oldest leave where it is long."""
         roles = self.about["role_ids"]
         separator = self.about["tokenizer"]["separator_id"]
         rows = [
@@ -179,6 +179,12 @@ class LiteRTGenerator:
         ]
         room = self.about["max_sequence_length"] - self.about["max_new_tokens"] - 2
         used = sum(len(row) for role, row in rows if role == "system")
+        needed = used + sum([len(row) for role, row in rows if role != "system"][-1:])
+        if needed > room:
+            raise ValueError(
+                "The system's turns and the last other one must have at most "
+                f"{room} tokens together. Received: {needed}"
+            )
         kept = [roles["assistant"]]
         for role, row in reversed(rows):
             used += 0 if role == "system" else len(row)

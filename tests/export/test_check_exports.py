@@ -6,10 +6,17 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keras_lm.export import process, run_check
-from keras_lm.export.check_exports import _follow
+from keras_lm.export.check_exports import LiteRTGenerator, _follow
+from keras_lm.text import unicode
+from keras_lm.text.chat_turns import chat_prompt, encode_conversations
 from tests.export.conftest import PROMPTS
+from tests.export.test_graph_chat import as_bytes
+from tests.text.samples import TALKER
+from tests.text.test_chat_turns import CONVERSATIONS
 
 
 def job_of(pipeline, **paths):
@@ -74,3 +81,27 @@ def test_a_logit_that_is_no_number_is_seen_wherever_it_stands(tmp_path):
 
     assert np.isnan(found["largest_difference"])
     assert not found["finite"]
+
+
+@pytest.mark.once
+@settings(max_examples=40)
+@given(CONVERSATIONS, st.integers(0, 30))
+def test_a_chat_is_laid_out_as_the_pipeline_does_it(conversation, room):
+    generator = LiteRTGenerator.__new__(LiteRTGenerator)  # without its files
+    generator.pieces = TALKER._processor
+    generator.about = {
+        "tokenizer": {"separator_id": TALKER.separator_id, "escapes": unicode.ESCAPES},
+        "role_ids": TALKER.role_ids,
+        "max_sequence_length": room + 5,
+        "max_new_tokens": 3,
+    }
+    (encoded,) = encode_conversations(TALKER, [conversation])
+    said = [(turn["role"], as_bytes(turn["content"])) for turn in conversation]
+    try:
+        expected = chat_prompt(TALKER, encoded, room + 2)
+    except ValueError:
+        with pytest.raises(ValueError, match=f"other one must have at most {room} tok"):
+            generator.prompt_of_turns(said)
+        return
+
+    assert generator.prompt_of_turns(said) == expected

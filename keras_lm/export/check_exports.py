@@ -11,7 +11,8 @@
 and, from the exporters, the numbers of `reference.py`. The last line printed is
 `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with `greedy_texts`, `equal`
 (one bool a prompt), `agrees`, `tokens_per_second`, `size_bytes`, and, where the
-numbers were given, `largest_difference`, `greedy_agreement` and `finite`.
+numbers were given, `largest_difference`, `greedy_agreement`, `finite` and, for LiteRT,
+`spread` (the mean standard deviation of the model's logits of a token).
 """
 
 import json

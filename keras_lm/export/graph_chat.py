@@ -14,7 +14,7 @@ def graph_chat_rows(graph_tokenizer, tokenizer, role, content, room, answers: bo
     Args:
         graph_tokenizer: `text.GraphTokenizer`.
         tokenizer: `text.SentencePieceTokenizer` with roles.
-        role: string `(B, N)`, "" where there is no turn.
+        role: string `(B, N)`, "" behind the end of a conversation.
         content: string `(B, N)`.
         room: int `()`. Most tokens of the turns that are kept.
         answers: bool. Whether the assistant's token stands at the end.
@@ -23,6 +23,10 @@ def graph_chat_rows(graph_tokenizer, tokenizer, role, content, room, answers: bo
         `(rows, last)`: `tf.RaggedTensor` of int32, `(B, None)`, the separator and the
         turns that fit; and int32 `(B,)`, the tokens of the last turn, 0 where there is
         none.
+
+    Raises:
+        InvalidArgumentError: `role` and `content` differ in shape, a role is unknown,
+            or the system's turns and the last other one do not fit.
     """
     import tensorflow as tf
 
@@ -101,8 +105,12 @@ def _checked(tokenizer, role, content):
         )
     is_role = role[..., tf.newaxis] == names  # (B, N, 3)
     is_turn = tf.reduce_any(is_role, axis=-1)
-    is_none = (role == "") & (content == "")
-    message = f"A role must be one of {list(tokenizer.role_ids)}, or both be empty."
+    behind = tf.cumsum(tf.cast(is_turn, tf.int32), axis=1, reverse=True) == 0
+    is_none = (role == "") & (content == "") & behind
+    message = (
+        f"A role must be one of {list(tokenizer.role_ids)}, or both be empty behind "
+        "the end of a conversation."
+    )
     is_fault = ~(is_turn | is_none)
     fault = tf.boolean_mask(role, is_fault)[:1]
     # A message that is no UTF-8 would be another error in Python.

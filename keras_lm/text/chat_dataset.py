@@ -36,10 +36,10 @@ def chat_dataset(
 
     A conversation longer than `max_length` becomes several rows, cut before a turn and
     never within one: the last turns that fit are a row, those before them another, and
-    so on. The system's turns stand in each. Each turn of the assistant is learnt once,
-    after as many turns before it as its row has: at least the one that it answers, if
-    the assistant does not speak first. Turns that no answer follows in their row are
-    left out.
+    so on. The system's turns before its last one stand in each. Each turn of the
+    assistant is learnt once, after as many turns before it as its row has: at least the
+    one that it answers, if the assistant does not speak first. Turns that no answer
+    follows in their row are left out.
 
     Rows of about one length share a batch, in at most `num_buckets` shapes: each is
     compiled once by XLA. Rows that fill the last batch of a shape weigh 0. Which rows

@@ -195,10 +195,7 @@ def turns_as_row(talks, tokenizer, roles):
     separator before a turn says as much.
     """
     contents = [
-        turn["content"]
-        for talk in talks
-        for turn in talk
-        if turn["role"] in roles
+        turn["content"] for talk in talks for turn in talk if turn["role"] in roles
     ]
     end = [tokenizer.separator_id]
     rows = [[*row, *end] for row in tokenizer.encode(contents)]

@@ -171,7 +171,7 @@ class LiteRTGenerator:
         return [self.about["tokenizer"]["separator_id"], *self.encode(text)]
 
     def prompt_of_turns(self, turns):
-        """Token ids of a chat, `(str, bytes)` turns; the oldest leave where it is long."""
+        """Token ids of a chat, `(str, bytes)` turns; of a long one the oldest leave."""
         roles = self.about["role_ids"]
         separator = self.about["tokenizer"]["separator_id"]
         rows = [

@@ -83,7 +83,14 @@ def _window(sizes, stays, room):
     place = first_place(needed > room)
     fault = tf.debugging.Assert(
         tf.equal(tf.size(place), 0),
-        [message, room, "Received:", tf.gather(needed, place), "in conversation", place],
+        [
+            message,
+            room,
+            "Received:",
+            tf.gather(needed, place),
+            "in conversation",
+            place,
+        ],
     )
     return used + behind <= room, [fault]
 

@@ -11,7 +11,7 @@ from keras_lm.pipelines.score_rows import score_rows
 from keras_lm.text.chat_turns import (
     chat_prompt,
     encode_conversations,
-    kept_turns,
+    kept_row,
     role_ids_of,
 )
 
@@ -153,9 +153,8 @@ class ChatGenerator:
                     "A conversation must have a turn to score. "
                     f"Received: none in conversation {place}"
                 )
-            kept = kept_turns(turns, self.model.max_sequence_length, place)
-            said = [token_id for n in kept for token_id in turns[n].token_ids]
-            rows.append([self.tokenizer.separator_id, *said])
+            room = self.model.max_sequence_length
+            rows.append(kept_row(self.tokenizer.separator_id, turns, room, place))
             # Behind the role's token, which is given.
             firsts.append(len(rows[-1]) - len(turns[-1].token_ids) + 1)
         return score_rows(self.model, rows, firsts)

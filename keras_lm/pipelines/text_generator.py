@@ -76,8 +76,6 @@ class TextGenerator:
             batches = [np.asarray(batch, object) for batch in texts.as_numpy_iterator()]
             texts = [text for batch in batches for text in batch.ravel()]
         texts = list(texts)
-        if not texts:
-            return []
         if max_new_tokens is None:
             max_new_tokens = self.max_new_tokens
         prompts = self._prompts(texts)

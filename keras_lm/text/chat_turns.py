@@ -140,10 +140,27 @@ def chat_prompt(tokenizer, turns: Sequence[Turn], room: int, place: int = 0):
     Raises:
         ValueError: the system's turns and the last other one do not fit.
     """
-    before, behind = [tokenizer.separator_id], [tokenizer.role_ids[ANSWERS]]
-    kept = kept_turns(turns, room - len(before) - len(behind), place)
-    said = [token_id for n in kept for token_id in turns[n].token_ids]
-    return before + said + behind
+    row = kept_row(tokenizer.separator_id, turns, room - 2, place)
+    return [*row, tokenizer.role_ids[ANSWERS]]
+
+
+def kept_row(separator_id: int, turns: Sequence[Turn], room: int, place: int = 0):
+    """The separator and the turns that a model is shown.
+
+    Args:
+        separator_id: int.
+        turns: of one conversation.
+        room: int. Most tokens of the turns that are kept.
+        place: int. The conversation's number, for the message.
+
+    Returns:
+        list of int.
+
+    Raises:
+        ValueError: the system's turns and the last other one do not fit.
+    """
+    kept = kept_turns(turns, room, place)
+    return [separator_id, *(i for n in kept for i in turns[n].token_ids)]
 
 
 def chat_rows(

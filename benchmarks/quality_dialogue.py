@@ -37,7 +37,7 @@ import numpy as np
 
 KEPT = Path(__file__).parent.parent / ".cache" / "quality"
 VOCABULARY_SIZE, MAX_LENGTH, BATCH_SIZE = 3000, 256, 16
-MAX_CHARACTERS = 400  # so that the longest turn fits with a prompt
+MAX_CHARACTERS = 400  # so that an answer and its question fit with a prompt
 NUM_HELD_OUT, NUM_REPLIES, MAX_NEW_TOKENS = 200, 200, 40
 LEARNING_RATE, DROPOUT = 2e-3, 0.1
 TRANSFORMER = {"num_layers": 3, "num_heads": 4, "hidden_dim": 128}
@@ -104,7 +104,12 @@ def make_model(name, vocabulary_size, seed):
 
     if name == "lstm":
         return models.LSTMLanguageModel(
-            vocabulary_size, dropout=DROPOUT, tie_embeddings=True, seed=seed, **LSTM
+            vocabulary_size,
+            dropout=DROPOUT,
+            tie_embeddings=True,
+            max_sequence_length=MAX_LENGTH,
+            seed=seed,
+            **LSTM,
         )
     return models.TransformerDecoder(
         vocabulary_size,
@@ -171,30 +176,30 @@ def n_grams(parts, tokenizer):
     from keras_lm.training import NGramModel
 
     tuning = max(len(parts["train"]) // 20, 1)
-    counted = np.concatenate(turn_rows(parts["train"][tuning:], tokenizer))
-    tuned = np.concatenate(turn_rows(parts["train"][:tuning], tokenizer))
-    rows = turn_rows(parts["held_out"], tokenizer, only="assistant")
-    before = np.concatenate([row[:-1] for row in rows])
-    after = np.concatenate([row[1:] for row in rows])
-    found = {"tokens": len(after)}
+    both = ("user", "assistant")
+    counted = turns_as_row(parts["train"][tuning:], tokenizer, both)
+    tuned = turns_as_row(parts["train"][:tuning], tokenizer, both)
+    told = turns_as_row(parts["held_out"], tokenizer, ("assistant",))
+    found = {"tokens": len(told) - 1}
     for order, name in ((1, "unigram"), (2, "bigram")):
         model = NGramModel(order, tokenizer.vocabulary_size)
         model.fit(counted, tuned)
-        nats = -np.log(model.probabilities(before, after))
-        found[name] = round(float(np.exp(nats.mean())), 2)
+        found[name] = round(model.perplexity(told), 2)
     return found
 
 
-def turn_rows(talks, tokenizer, only=None):
-    """Int arrays: the assistant's token, what is said, the separator; of each turn."""
+def turns_as_row(talks, tokenizer, roles):
+    """Int array: a separator, and of each turn what is said and a separator.
+
+    Roles are given and never told, so their tokens would take probability in vain; a
+    separator before a turn says as much.
+    """
     contents = [
-        turn["content"]
-        for talk in talks
-        for turn in talk
-        if only in (None, turn["role"])
+        turn["content"] for talk in talks for turn in talk if turn["role"] in roles
     ]
-    start, end = tokenizer.role_ids["assistant"], tokenizer.separator_id
-    return [np.array([start, *row, end]) for row in tokenizer.encode(contents)]
+    end = [tokenizer.separator_id]
+    rows = [[*row, *end] for row in tokenizer.encode(contents)]
+    return np.concatenate([end, *rows]).astype("int32")
 
 
 def replies(chat, talks, steps):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from keras_lm.export import text_generator_kind
 from keras_lm.export.process import CHECKER as CHECKER  # of this kind
-from keras_lm.export.reference import PROBES, answers_to
+from keras_lm.export.reference import PROBES, answers_to, as_bytes
 from keras_lm.export.text_generator_kind import litert_signatures as litert_signatures
 from keras_lm.export.text_generator_kind import refuse as refuse
 from keras_lm.text.chat_turns import chat_prompt, encode_conversations
@@ -120,6 +120,5 @@ def _start(pipeline, turns):
 
 def _turns(conversation):
     return [
-        {"role": role, "content": content.encode("utf-8", "surrogateescape")}
-        for role, content in conversation
+        {"role": role, "content": as_bytes(content)} for role, content in conversation
     ]

@@ -11,7 +11,8 @@
 and, from the exporters, the numbers of `reference.py`. The last line printed is
 `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with `greedy_texts`, `equal`
 (one bool a prompt), `agrees`, `tokens_per_second`, `size_bytes`, and, where the
-numbers were given, `largest_difference`, `greedy_agreement` and `finite`.
+numbers were given, `largest_difference`, `greedy_agreement`, `finite` and, for LiteRT,
+`spread` (the mean standard deviation of the model's logits of a token).
 """
 
 import json
@@ -45,7 +46,13 @@ def check_saved_model(path, job, tools):
     }
     if "log_likelihoods" in job:
         score = model.signatures["score"]
-        scored = score(**given)["log_likelihood"].numpy().astype("float64")
+        # One by one: scores take memory for rows x steps x vocabulary.
+        rows = [
+            {name: array[place : place + 1] for name, array in given.items()}
+            for place in range(len(texts))
+        ]
+        scored = [score(**row)["log_likelihood"].numpy() for row in rows]
+        scored = np.concatenate(scored).astype("float64")
         per_token = np.abs(scored - job["log_likelihoods"])
         per_token /= np.maximum(job["num_tokens"], 1)
         answer |= tools.judged(per_token, answer["equal"])
@@ -164,7 +171,7 @@ class LiteRTGenerator:
         return [self.about["tokenizer"]["separator_id"], *self.encode(text)]
 
     def prompt_of_turns(self, turns):
-        """Token ids of a chat, `(str, bytes)` turns, without those that do not fit."""
+        """Token ids of a chat, `(str, bytes)` turns; of a long one the oldest leave."""
         roles = self.about["role_ids"]
         separator = self.about["tokenizer"]["separator_id"]
         rows = [
@@ -173,6 +180,12 @@ class LiteRTGenerator:
         ]
         room = self.about["max_sequence_length"] - self.about["max_new_tokens"] - 2
         used = sum(len(row) for role, row in rows if role == "system")
+        needed = used + sum([len(row) for role, row in rows if role != "system"][-1:])
+        if needed > room:
+            raise ValueError(
+                "The system's turns and the last other one must have at most "
+                f"{room} tokens together. Received: {needed}"
+            )
         kept = [roles["assistant"]]
         for role, row in reversed(rows):
             used += 0 if role == "system" else len(row)
@@ -210,15 +223,19 @@ def _follow(generator, job, tools):
     """Shows LiteRT the model's own tokens and compares all logits on the way."""
     expected = np.load(job["logits_path"], mmap_mode="r")
     differences, equal, spreads, finite = [], [], [], True
-    for row, tokens, length in zip(expected, job["token_ids"], job["prompt_lengths"]):
+    end = 0
+    for tokens, length in zip(job["token_ids"], job["prompt_lengths"]):
+        start, end = end, end + len(tokens) - length
+        row = expected[start:end]
         logits, state = generator.step("prefill", tokens[:length], generator.start())
         for place in range(length - 1, len(tokens) - 1):
             if place >= length:
                 logits, state = generator.step("decode", [tokens[place]], state)
             finite = finite and bool(np.isfinite(logits).all())
-            differences.append(float(np.abs(logits - row[place]).max()))
-            equal.append(tools.same_choice(logits.argmax(), row[place]))
-            spreads.append(float(row[place].std()))
+            own = row[place - length + 1]
+            differences.append(float(np.abs(logits - own).max()))
+            equal.append(tools.same_choice(logits.argmax(), own))
+            spreads.append(float(own.std()))
     found = tools.judged(differences, equal)
     return {**found, "finite": finite, "spread": float(np.mean(spreads))}
 

@@ -14,7 +14,7 @@ def graph_chat_rows(graph_tokenizer, tokenizer, role, content, room, answers: bo
     Args:
         graph_tokenizer: `text.GraphTokenizer`.
         tokenizer: `text.SentencePieceTokenizer` with roles.
-        role: string `(B, N)`, "" where there is no turn.
+        role: string `(B, N)`, "" behind the end of a conversation.
         content: string `(B, N)`.
         room: int `()`. Most tokens of the turns that are kept.
         answers: bool. Whether the assistant's token stands at the end.
@@ -23,6 +23,10 @@ def graph_chat_rows(graph_tokenizer, tokenizer, role, content, room, answers: bo
         `(rows, last)`: `tf.RaggedTensor` of int32, `(B, None)`, the separator and the
         turns that fit; and int32 `(B,)`, the tokens of the last turn, 0 where there is
         none.
+
+    Raises:
+        InvalidArgumentError: `role` and `content` differ in shape, a role is unknown,
+            or the system's turns and the last other one do not fit.
     """
     import tensorflow as tf
 
@@ -50,6 +54,20 @@ def graph_chat_rows(graph_tokenizer, tokenizer, role, content, room, answers: bo
     return tf.concat(rows, axis=1), last
 
 
+def first_place(is_fault):
+    """The first row of a fault: an assertion prints few numbers, and not the last.
+
+    Args:
+        is_fault: bool `(B, ...)`.
+
+    Returns:
+        int64 `(1,)`, or `(0,)` where there is none.
+    """
+    import tensorflow as tf
+
+    return tf.where(is_fault)[:1, 0]
+
+
 def _window(sizes, stays, room):
     """`(fits, faults)`: of turns that may leave, bool `(B, N)`, and an assertion."""
     import tensorflow as tf
@@ -62,8 +80,17 @@ def _window(sizes, stays, room):
         "The system's turns and the last other one must have at most so many tokens "
         "together:"
     )
+    place = first_place(needed > room)
     fault = tf.debugging.Assert(
-        tf.reduce_all(needed <= room), [message, room, "Received:", needed]
+        tf.equal(tf.size(place), 0),
+        [
+            message,
+            room,
+            "Received:",
+            tf.gather(needed, place),
+            "in conversation",
+            place,
+        ],
     )
     return used + behind <= room, [fault]
 
@@ -85,13 +112,19 @@ def _checked(tokenizer, role, content):
         )
     is_role = role[..., tf.newaxis] == names  # (B, N, 3)
     is_turn = tf.reduce_any(is_role, axis=-1)
-    is_none = (role == "") & (content == "")
-    message = f"A role must be one of {list(tokenizer.role_ids)}, or both be empty."
-    fault = tf.boolean_mask(role, ~(is_turn | is_none))
+    behind = tf.cumsum(tf.cast(is_turn, tf.int32), axis=1, reverse=True) == 0
+    is_none = (role == "") & (content == "") & behind
+    message = (
+        f"A role must be one of {list(tokenizer.role_ids)}, or both be empty behind "
+        "the end of a conversation."
+    )
+    is_fault = ~(is_turn | is_none)
+    fault = tf.boolean_mask(role, is_fault)[:1]
     # A message that is no UTF-8 would be another error in Python.
     fault = tf.strings.unicode_transcode(fault, "UTF-8", "UTF-8", errors="replace")
     known = tf.debugging.Assert(
-        tf.equal(tf.size(fault), 0), [message, "Received:", fault]
+        tf.equal(tf.size(fault), 0),
+        [message, "Received:", fault, "in conversation", first_place(is_fault)],
     )
     with tf.control_dependencies([known]):
         marks = tf.reduce_sum(tf.where(is_role, numbers, 0), axis=-1)

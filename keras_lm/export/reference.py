@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_lm.generation import generate
+from keras_lm.generation.generate import bucket
 
 # Prompts of different lengths, scripts and faults; the last is no valid UTF-8.
 PROBES = (
@@ -24,7 +25,7 @@ FOLLOWED = 24
 def reference(pipeline, work: Path) -> dict:
     """Prompts, continuations and logits of the pipeline; the logits go to a file.
 
-    Shapes: `P` probes, `T` longest sequence, `V` vocabulary.
+    Shapes: `N` new tokens of all probes, `V` vocabulary.
 
     Args:
         pipeline: `TextGenerator`.
@@ -35,7 +36,8 @@ def reference(pipeline, work: Path) -> dict:
         (each with the beginning of its continuation), `prompt_lengths`, `greedy_texts`,
         `num_tokens`, `log_likelihoods` (of the prompts, nats), `margins` (the least
         lead of a token over the next best, in the whole continuation),
-        `max_new_tokens`, `logits_path` (`.npy`, float32 `(P, T, V)`).
+        `max_new_tokens`, `logits_path` (`.npy`, float32 `(N, V)`: what each token
+        behind `prompt_lengths` was told from, one probe after the other).
 
     Raises:
         ValueError: no prompt fits the model, or its logits are not finite.
@@ -46,16 +48,14 @@ def reference(pipeline, work: Path) -> dict:
         [tokenizer.separator_id, *tokenizer.encode(as_bytes(prompt))]
         for prompt in prompts
     ]
-    found = answers_to(pipeline, starts, work)
-    logits = np.load(found["logits_path"], mmap_mode="r")
+    given = [as_bytes(prompt) for prompt in prompts]
     return {
         "prompts": prompts,
-        "greedy_texts": pipeline([as_bytes(prompt) for prompt in prompts]),
+        # First: it refuses logits that are not finite.
+        **answers_to(pipeline, starts, work),
+        "greedy_texts": pipeline(given),
         "num_tokens": [len(start) - 1 for start in starts],
-        "log_likelihoods": [
-            _log_likelihood(row, start) for row, start in zip(logits, starts)
-        ],
-        **found,
+        "log_likelihoods": pipeline.score(given).tolist(),
     }
 
 
@@ -82,21 +82,21 @@ def answers_to(pipeline, starts: list, work: Path) -> dict:
         [*start, *_until(separator, row.tolist())]
         for start, row in zip(starts, new_tokens)
     ]
-    logits = _logits(model, whole)
-    sequences = [
-        sequence[: len(start) + FOLLOWED] for start, sequence in zip(starts, whole)
-    ]
+    margins, followed = [], []
+    for start, sequence in zip(starts, whole):
+        logits = _logits(model, sequence)[len(start) - 1 :]  # of the new tokens
+        margins.append(_margin(logits))
+        followed.append(logits[:FOLLOWED].copy())
     content = io.BytesIO()
-    np.save(content, logits[:, : max(map(len, sequences))])
+    np.save(content, np.concatenate(followed))
     # Not `np.save` to the disk: its error does not say that it is full.
     (work / "logits.npy").write_bytes(content.getbuffer())
     return {
-        "token_ids": sequences,
-        "prompt_lengths": [len(start) for start in starts],
-        "margins": [
-            _margin(row, len(start) - 1, len(sequence) - 1)
-            for row, start, sequence in zip(logits, starts, whole)
+        "token_ids": [
+            sequence[: len(start) + FOLLOWED] for start, sequence in zip(starts, whole)
         ],
+        "prompt_lengths": [len(start) for start in starts],
+        "margins": margins,
         "max_new_tokens": pipeline.max_new_tokens,
         "logits_path": str(work / "logits.npy"),
     }
@@ -185,27 +185,22 @@ def _prompts_that_fit(pipeline):
     return [prompt for prompt in PROBES if len(encode(as_bytes(prompt))) <= room]
 
 
-def _logits(model, sequences):
-    width = max(len(sequence) for sequence in sequences)
+def _logits(model, sequence):
+    """What each token but the first is told from, `(len(sequence) - 1, V)`.
+
+    One sequence at a time: all together they take memory for as many windows.
+    """
+    width = min(bucket(len(sequence)), model.max_sequence_length)
     # Padding on the right: a causal model's earlier logits do not see it.
-    token_ids = np.zeros((len(sequences), width), "int32")
-    for row, sequence in zip(token_ids, sequences):
-        row[: len(sequence)] = sequence
+    token_ids = np.zeros((1, width), "int32")
+    token_ids[0, : len(sequence)] = sequence
     inputs = keras.ops.convert_to_tensor(token_ids)
     logits = keras.ops.convert_to_numpy(model(inputs, training=False))
+    logits = logits[0, : len(sequence) - 1]
     refuse_not_finite("logits", logits)
     return np.asarray(logits, "float32")
 
 
-def _log_likelihood(logits, token_ids):
-    """Sum over the tokens after the first, in float64."""
-    logits = logits[: len(token_ids) - 1].astype("float64")
-    top = logits.max(axis=-1, keepdims=True, initial=-np.inf)
-    log_sum = np.log(np.exp(logits - top).sum(axis=-1)) + top[:, 0]
-    chosen = logits[np.arange(len(logits)), token_ids[1:]]
-    return float((chosen - log_sum).sum())
-
-
-def _margin(logits, first, last):
-    best = np.sort(logits[first:last], axis=-1)[:, -2:]
+def _margin(logits):
+    best = np.sort(logits, axis=-1)[:, -2:]
     return float((best[:, 1] - best[:, 0]).min(initial=np.inf))

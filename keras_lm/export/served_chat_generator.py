@@ -5,7 +5,7 @@ Imported by the worker process only, on the TensorFlow backend.
 
 import tensorflow as tf  # noqa: TID253
 
-from keras_lm.export.graph_chat import graph_chat_rows
+from keras_lm.export.graph_chat import first_place, graph_chat_rows
 from keras_lm.export.served_text_generator import ServedGenerator
 
 _ROLE = tf.TensorSpec([None, None], tf.string, name="role")
@@ -56,11 +56,13 @@ class ServedChat:
         room = tf.constant(self.pipeline.model.max_sequence_length)
         rows, last = self._rows(role, content, room, answers=False)
         count = tf.shape(role)[0]
+        place = first_place(last[:count] == 0)
         has_one = tf.debugging.Assert(
-            tf.reduce_all(last[:count] > 0),
+            tf.equal(tf.size(place), 0),
             [
-                "A conversation must have a turn to score. Received: none in one of",
-                last,
+                "A conversation must have a turn to score. Received: none in "
+                "conversation",
+                place,
             ],
         )
         with tf.control_dependencies([has_one]):
@@ -71,7 +73,18 @@ class ServedChat:
 
     def _reply(self, role, content, max_new_tokens, temperature=None, seed=0):
         limit = self.pipeline.model.max_sequence_length
-        rows, _ = self._rows(role, content, limit - max_new_tokens - 2, answers=True)
+        in_range = tf.debugging.Assert(
+            (max_new_tokens >= 1) & (max_new_tokens <= limit - 2),
+            [
+                "`max_new_tokens` must be an int, at least 1, and leave room for 2 "
+                f"tokens more in the model's max_sequence_length={limit}. "
+                "Received: max_new_tokens=",
+                max_new_tokens,
+            ],
+        )
+        with tf.control_dependencies([in_range]):
+            room = limit - max_new_tokens - 2
+        rows, _ = self._rows(role, content, room, answers=True)
         new_tokens = self.generator.continued(rows, max_new_tokens, temperature, seed)
         return new_tokens[: tf.shape(role)[0]]
 

@@ -1,6 +1,6 @@
 """Answers the turns of a chat: a decoder and a tokenizer that knows roles."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from keras_lm.pipelines.score_rows import score_rows
 from keras_lm.text.chat_turns import (
     chat_prompt,
     encode_conversations,
-    kept_turns,
+    kept_row,
     role_ids_of,
 )
 
@@ -37,7 +37,8 @@ class ChatGenerator:
 
     Raises:
         ValueError: the vocabularies of model and tokenizer differ in size, the
-            tokenizer has no roles, or `max_new_tokens` is below 1.
+            tokenizer has no roles, or `max_new_tokens` is below 1 or leaves no room
+            for 2 tokens more in the model.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["Hello! Hi."] * 5, 300)
@@ -54,11 +55,11 @@ class ChatGenerator:
     """
 
     def __init__(self, model, tokenizer, max_new_tokens: int = 64):
-        check_decoder(model, tokenizer, max_new_tokens)
+        check_decoder(model, tokenizer)
         role_ids_of(tokenizer)
         self.model = model
         self.tokenizer = tokenizer
-        self.max_new_tokens = max_new_tokens
+        self.max_new_tokens = self._checked(max_new_tokens)
 
     def __call__(
         self,
@@ -83,13 +84,13 @@ class ChatGenerator:
             str for one conversation, list of str otherwise.
 
         Raises:
-            TypeError: a conversation, a turn or a content is of another type.
+            TypeError: a conversation, a turn, a content or `stop` is of another type.
             ValueError: `turns` is empty, a role is unknown, the system's turns and the
                 last one do not fit the model beside the new tokens, or an argument is
                 out of range.
         """
         conversations, is_one = _conversations(turns)
-        most = self._checked(max_new_tokens)
+        most = self._most(max_new_tokens)
         prompts = self._prompts(conversations, most)
         replies = continue_prompts(
             self.model, self.tokenizer, prompts, most, sampler, stop, seed
@@ -120,7 +121,7 @@ class ChatGenerator:
             TypeError: as the call.
             ValueError: as the call, before the first piece.
         """
-        most = self._checked(max_new_tokens)
+        most = self._most(max_new_tokens)
         (prompt,) = self._prompts([turns], most)
         return stream_prompt(
             self.model, self.tokenizer, prompt, most, sampler, stop, seed
@@ -152,9 +153,8 @@ class ChatGenerator:
                     "A conversation must have a turn to score. "
                     f"Received: none in conversation {place}"
                 )
-            kept = kept_turns(turns, self.model.max_sequence_length, place)
-            said = [token_id for n in kept for token_id in turns[n].token_ids]
-            rows.append([self.tokenizer.separator_id, *said])
+            room = self.model.max_sequence_length
+            rows.append(kept_row(self.tokenizer.separator_id, turns, room, place))
             # Behind the role's token, which is given.
             firsts.append(len(rows[-1]) - len(turns[-1].token_ids) + 1)
         return score_rows(self.model, rows, firsts)
@@ -173,10 +173,13 @@ class ChatGenerator:
         settings = {"max_new_tokens": self.max_new_tokens}
         save_pipeline(self, directory, settings, overwrite)
 
+    def _most(self, max_new_tokens):
+        """New tokens of a call."""
+        own = max_new_tokens is None
+        return self._checked(self.max_new_tokens if own else max_new_tokens)
+
     def _checked(self, max_new_tokens):
-        """Of a call, with room beside for the separator and the assistant's token."""
-        if max_new_tokens is None:
-            max_new_tokens = self.max_new_tokens
+        """With room beside for the separator and the assistant's token."""
         limit = self.model.max_sequence_length
         is_int = isinstance(max_new_tokens, (int, np.integer))
         if not is_int or not 1 <= max_new_tokens <= limit - 2:
@@ -198,7 +201,8 @@ class ChatGenerator:
 
 def _conversations(turns):
     """`(conversations, is_one)`."""
-    if isinstance(turns, (str, bytes, Mapping)):
+    is_list = isinstance(turns, Iterable) and not isinstance(turns, Mapping)
+    if not is_list or isinstance(turns, (str, bytes)):
         raise TypeError(f"`turns` must be a list of turns. Received: {turns!r:.50}")
     turns = list(turns)
     if not turns:

@@ -23,13 +23,14 @@ def continue_prompts(
         prompts: lists of token ids.
         max_new_tokens: int, at least 1.
         sampler: see `generation.generate`.
-        stop: strings that end a text; they are not part of it.
+        stop: list or tuple of strings that end a text; they are not part of it.
         seed: int or `None`.
 
     Returns:
         list of str: only what is new.
 
     Raises:
+        TypeError: `stop` is of another type.
         ValueError: see `generation.generate`.
     """
     if not prompts:
@@ -79,6 +80,7 @@ def stream_prompt(
         `continue_prompts` gives.
 
     Raises:
+        TypeError: as `continue_prompts`.
         ValueError: as `continue_prompts`, before the first piece.
     """
     row = _Continuation(tokenizer, stop)

@@ -10,10 +10,10 @@ class StopStrings:
     so it does not matter in which pieces the text comes.
 
     Args:
-        stop: strings, none of them empty.
+        stop: list or tuple of strings, none of them empty.
 
     Raises:
-        TypeError: `stop` is a string, or holds something else than strings.
+        TypeError: `stop` is no list or tuple, or holds something else than strings.
         ValueError: a stop string is empty.
 
     Example:
@@ -25,7 +25,9 @@ class StopStrings:
     """
 
     def __init__(self, stop: Sequence[str]):
-        if isinstance(stop, str) or not all(isinstance(one, str) for one in stop):
+        # Not what can be read once only: each row of a batch has stops of its own.
+        is_list = isinstance(stop, (list, tuple))
+        if not is_list or not all(isinstance(one, str) for one in stop):
             raise TypeError(
                 f"`stop` must be a list of strings. Received: stop={stop!r}"
             )

@@ -42,7 +42,7 @@ class TextGenerator:
         check_decoder(model, tokenizer, max_new_tokens)
         self.model = model
         self.tokenizer = tokenizer
-        self.max_new_tokens = max_new_tokens
+        self.max_new_tokens = int(max_new_tokens)
 
     def __call__(
         self,
@@ -66,6 +66,7 @@ class TextGenerator:
             str for one text, list of str otherwise: only what is new.
 
         Raises:
+            TypeError: a text or `stop` is of another type.
             ValueError: a prompt and its new tokens do not fit the model, or an
                 argument is out of range.
         """
@@ -75,8 +76,6 @@ class TextGenerator:
             batches = [np.asarray(batch, object) for batch in texts.as_numpy_iterator()]
             texts = [text for batch in batches for text in batch.ravel()]
         texts = list(texts)
-        if not texts:
-            return []
         if max_new_tokens is None:
             max_new_tokens = self.max_new_tokens
         prompts = self._prompts(texts)
@@ -105,6 +104,7 @@ class TextGenerator:
             iterator of str, never half a character; together, what the call gives.
 
         Raises:
+            TypeError: as the call.
             ValueError: as the call, before the first piece.
         """
         if max_new_tokens is None:

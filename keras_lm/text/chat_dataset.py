@@ -36,9 +36,10 @@ def chat_dataset(
 
     A conversation longer than `max_length` becomes several rows, cut before a turn and
     never within one: the last turns that fit are a row, those before them another, and
-    so on. The system's turns stand in each. Each turn of the assistant is learnt once,
-    after as many turns before it as its row has. Turns that no answer follows in their
-    row are left out.
+    so on. The system's turns before its last one stand in each. Each turn of the
+    assistant is learnt once, after as many turns before it as its row has: at least the
+    one that it answers, if the assistant does not speak first. Turns that no answer
+    follows in their row are left out.
 
     Rows of about one length share a batch, in at most `num_buckets` shapes: each is
     compiled once by XLA. Rows that fill the last batch of a shape weigh 0. Which rows
@@ -51,7 +52,8 @@ def chat_dataset(
     Args:
         conversations: lists of turns, dictionaries of "role" ("system", "user" or
             "assistant") and "content", str or UTF-8 bytes. Roles may come in any order.
-        tokenizer: `SentencePieceTokenizer` with roles: see its `with_roles`.
+        tokenizer: `SentencePieceTokenizer` with roles: see its `with_roles`. The model
+            must be made for its `vocabulary_size`.
         max_length: int, at least 1. Most tokens of a row; a model takes its
             `max_sequence_length`.
         batch_size: int, at least 1. Most rows of a batch.
@@ -68,7 +70,8 @@ def chat_dataset(
         TypeError: a conversation, a turn or a content is of another type.
         ValueError: a number is out of range, the tokenizer has no roles, a role is
             unknown, there is no conversation, one has no turn of the assistant, or such
-            a turn, with those of the system, is longer than `max_length`.
+            a turn, the one before it and those of the system are together longer than
+            `max_length`.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["Hello! Hi."] * 5, 300)

@@ -1,6 +1,6 @@
 """Conversations as token ids: turns that begin with their role, and those that fit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from keras_lm.text.control_tokens import ROLES
@@ -46,7 +46,8 @@ def encode_conversations(tokenizer, conversations: Sequence) -> list[list[Turn]]
         2
     """
     role_ids = role_ids_of(tokenizer)
-    if isinstance(conversations, (str, bytes, Mapping)):
+    is_list = isinstance(conversations, Iterable)
+    if not is_list or isinstance(conversations, (str, bytes, Mapping)):
         raise TypeError(
             "`conversations` must be a list of lists of turns. "
             f"Received: {conversations!r:.50}"
@@ -139,10 +140,27 @@ def chat_prompt(tokenizer, turns: Sequence[Turn], room: int, place: int = 0):
     Raises:
         ValueError: the system's turns and the last other one do not fit.
     """
-    before, behind = [tokenizer.separator_id], [tokenizer.role_ids[ANSWERS]]
-    kept = kept_turns(turns, room - len(before) - len(behind), place)
-    said = [token_id for n in kept for token_id in turns[n].token_ids]
-    return before + said + behind
+    row = kept_row(tokenizer.separator_id, turns, room - 2, place)
+    return [*row, tokenizer.role_ids[ANSWERS]]
+
+
+def kept_row(separator_id: int, turns: Sequence[Turn], room: int, place: int = 0):
+    """The separator and the turns that a model is shown.
+
+    Args:
+        separator_id: int.
+        turns: of one conversation.
+        room: int. Most tokens of the turns that are kept.
+        place: int. The conversation's number, for the message.
+
+    Returns:
+        list of int.
+
+    Raises:
+        ValueError: the system's turns and the last other one do not fit.
+    """
+    kept = kept_turns(turns, room, place)
+    return [separator_id, *(i for n in kept for i in turns[n].token_ids)]
 
 
 def chat_rows(
@@ -153,7 +171,7 @@ def chat_rows(
     A row is the separator and turns; each token is to be told from those before it. A
     conversation that does not fit is cut before a turn. A turn of the assistant that
     would begin what is left, without what it answers, is only read there; it is learnt
-    in the row before.
+    in the row before. So none is learnt without the turn before it, if there is one.
 
     Args:
         turns: of one conversation.
@@ -166,8 +184,8 @@ def chat_rows(
         assistant says and the separator behind it, else 0.
 
     Raises:
-        ValueError: the system's turns and one of the assistant do not fit, or there is
-            no turn of the assistant.
+        ValueError: the system's turns, one of the assistant and the one before it do
+            not fit, or there is no turn of the assistant.
     """
     end = _end(turns)
     if not end:
@@ -180,7 +198,9 @@ def chat_rows(
         others = [n for n in kept if turns[n].role != STAYS]
         first = others[0]
         is_cut = any(turn.role != STAYS for turn in turns[:first])
-        only_read = is_cut and turns[first].role == ANSWERS and len(others) > 1
+        if is_cut and len(others) == 1:
+            _refuse_alone(turns[:end], max_length, place)
+        only_read = is_cut and turns[first].role == ANSWERS
         token_ids, weights = [separator_id], [0]
         for n in kept:
             learnt = turns[n].role == ANSWERS and not (only_read and n == first)
@@ -194,6 +214,17 @@ def _end(turns):
     """The place behind the last turn of the assistant; 0 where there is none."""
     places = [n + 1 for n, turn in enumerate(turns) if turn.role == ANSWERS]
     return max(places, default=0)
+
+
+def _refuse_alone(turns, room, place):
+    """Refuses a last turn, the assistant's, that does not fit with what it answers."""
+    sizes = [len(turn.token_ids) for turn in turns if turn.role == STAYS]
+    sizes += [len(turn.token_ids) for turn in turns if turn.role != STAYS][-2:]
+    raise ValueError(
+        "The system's turns, a turn of the assistant and the one before it must have "
+        f"at most {room} tokens together. Received: {sum(sizes)} in conversation "
+        f"{place}"
+    )
 
 
 def _turns(conversation, place):

@@ -197,6 +197,9 @@ class SentencePieceTokenizer:
         behind the vocabulary, and no text gives one of them: nothing that is written in
         a turn can begin another. What is there already is not added again.
 
+        The vocabulary grows: make the model for its `vocabulary_size`, also one that is
+        pretrained on plain texts first.
+
         Returns:
             `SentencePieceTokenizer` with `role_ids`.
 

@@ -89,6 +89,19 @@ def test_rows_are_those_of_python(conversations, more):
         ([["bot"]], [["a"]], "role must be one of.*bot"),
         ([[b"\xff"]], [["a"]], "role must be one of.*\ufffd"),
         ([["user", ""]], [["a", "b"]], "role must be one of.*or both be empty"),
+        (
+            [["user", "", "user"]],
+            [["a", "", "b"]],
+            "role must be.*empty behind the end",
+        ),
+        ([["user", ""], ["", "user"]], [["", ""]] * 2, r"role must.*conversation\D*1"),
+        # Which one it is, is told of the last as of the first.
+        ([["user"]] * 5 + [["bot"]], [[""]] * 6, r"of.*\[\[?.?bot.* conversation\D*5"),
+        (
+            [["user"]] * 4 + [["system"]],
+            [[""]] * 4 + [["a" * 50]],
+            r"together:\D*40\D*Received:\D*52\D*in conversation\D*4\D",
+        ),
     ],
 )
 def test_what_is_no_turn_is_refused(role, content, words):

@@ -7,6 +7,7 @@ from keras import ops
 from keras_lm.export.reference import (
     FOLLOWED,
     PROBES,
+    answers_to,
     real_tokens,
     reference,
     refuse_not_finite,
@@ -32,21 +33,50 @@ def test_texts_and_log_likelihoods_are_the_pipelines(pipeline, expected):
     prompts = [one.encode("utf-8", "surrogateescape") for one in expected["prompts"]]
 
     assert expected["greedy_texts"] == pipeline(prompts)
-    assert_close(expected["log_likelihoods"], pipeline.score(prompts), 1e-4)
+    for nats, tokens, length in zip(
+        expected["log_likelihoods"], expected["token_ids"], expected["prompt_lengths"]
+    ):
+        logits = ops.convert_to_numpy(pipeline.model(np.array([tokens])))[0]
+        told = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        real = sum(told[n - 1, tokens[n]] for n in range(1, length))
+        assert_close(nats, real, 1e-4)
     lengths = np.array(expected["prompt_lengths"])
     np.testing.assert_array_equal(expected["num_tokens"], lengths - 1)
 
 
 def test_continuations_are_the_best_tokens(pipeline, expected):
     logits = np.load(expected["logits_path"])
-    for row, tokens, length, margin in zip(
-        logits, expected["token_ids"], expected["prompt_lengths"], expected["margins"]
+    best = logits.argmax(axis=-1).tolist()
+    for tokens, length, margin in zip(
+        expected["token_ids"], expected["prompt_lengths"], expected["margins"]
     ):
-        best = row[length - 1 : len(tokens) - 1].argmax(axis=-1)
+        new, best = best[: len(tokens) - length], best[len(tokens) - length :]
         stop = pipeline.tokenizer.separator_id
         ended = tokens.index(stop, length) if stop in tokens[length:] else len(tokens)
-        assert best.tolist()[: ended - length] == tokens[length:ended]
+        assert new[: ended - length] == tokens[length:ended]
         assert margin > 0
+    assert best == []
+
+
+def test_no_more_logits_than_of_one_row_are_there_at_once(
+    pipeline, tmp_path, monkeypatch
+):
+    shapes = []
+    call = type(pipeline.model).__call__
+
+    def seen(self, token_ids, **settings):
+        shapes.append(tuple(token_ids.shape))
+        return call(self, token_ids, **settings)
+
+    monkeypatch.setattr(type(pipeline.model), "__call__", seen)
+    starts = [[pipeline.tokenizer.separator_id] * n for n in (1, 20, 7)]
+
+    found = answers_to(pipeline, starts, tmp_path)
+
+    assert shapes and max(rows for rows, _ in shapes) == 1
+    new = sum(map(len, found["token_ids"])) - sum(map(len, starts))
+    told = np.load(found["logits_path"])
+    assert told.shape == (new, pipeline.model.vocabulary_size)
 
 
 @pytest.mark.slow_elsewhere

@@ -78,9 +78,9 @@ def test_the_end_gives_what_was_held_back():
 
 
 def test_what_is_no_list_of_strings_is_refused():
-    with pytest.raises(TypeError, match="`stop` must be a list of strings"):
-        StopStrings("END")
-    with pytest.raises(TypeError, match="`stop` must be a list of strings"):
-        StopStrings(["END", 3])
+    assert StopStrings(("END",)).stop == ["END"]
+    for stop in ("END", ["END", 3], None, 3, (one for one in ["END"]), {"END": 1}):
+        with pytest.raises(TypeError, match="`stop` must be a list of strings"):
+            StopStrings(stop)
     with pytest.raises(ValueError, match="`stop` must hold no empty string"):
         StopStrings(["END", ""])

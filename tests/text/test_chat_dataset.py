@@ -78,7 +78,7 @@ def test_a_case_done_by_hand():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("max_length", [400, 25])
+@pytest.mark.parametrize("max_length", [400, 44])
 def test_every_answer_once_in_few_shapes(max_length):
     dataset = dataset_of(max_length=max_length, batch_size=7, num_buckets=3)
     batches = batches_of(dataset)
@@ -160,6 +160,7 @@ def test_fit_learns_what_the_assistant_says(name):
         ([[]], {}, "must have a turn of the assistant to learn. Received: none in con"),
         ([TALKS[0], talk("a")], {}, "turn of the assistant.* in conversation 1"),
         ([talk("a", "b" * 20)], {"max_length": 9}, "must have at most 9 tokens"),
+        ([talk("a" * 195, "42.")], {"max_length": 64}, "assistant and the one before"),
         (TALKS, {"max_length": 0}, "`max_length` must be at least 1. Received: max"),
         (TALKS, {"batch_size": 0}, "`batch_size` must be at least 1"),
         (TALKS, {"num_buckets": 0}, "`num_buckets` must be at least 1"),

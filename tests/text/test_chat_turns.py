@@ -1,5 +1,7 @@
 """Turns: every one round-trips, none is forged, whole ones leave, errors."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -99,7 +101,10 @@ def test_each_turn_of_the_assistant_is_learnt_once(conversation, more):
     conversation.append({"role": "assistant", "content": "中 🙂"})
     (turns,) = encode_conversations(TALKER, [conversation])
     system = sum(len(turn.token_ids) for turn in turns if turn.role == "system")
-    longest = max(len(turn.token_ids) for turn in turns if turn.role != "system")
+    sizes = [0] + [len(turn.token_ids) for turn in turns if turn.role != "system"]
+    longest = max(map(sum, pairwise(sizes)))  # a turn, and the one before it
+
+    only = [turn.role for turn in turns if turn.role != "system"][:1]
 
     rows = list(chat_rows(turns, END, system + longest + more))
 
@@ -116,6 +121,8 @@ def test_each_turn_of_the_assistant_is_learnt_once(conversation, more):
             assert said.index(END) == len(said) - 1
         # And what is shown is a part of the conversation.
         shown = read(row)
+        said = [turn["role"] for turn in shown if turn["role"] != "system"]
+        assert len(said) > 1 or said == only
         last = max(n for n in places) == len(row) - 1
         assert last and shown[-1]["role"] == "assistant"
     assert learnt == [
@@ -132,14 +139,15 @@ def test_each_turn_of_the_assistant_is_learnt_once(conversation, more):
         ("u3 a3 u4 a5", 11, [("u4 a5", 1), ("u3 a3", 1)]),
         # Cut off from what it answers, an answer is read, and learnt in the row before.
         ("u3 a4 u5 a6", 15, [("a4 u5 a6", 1), ("u3 a4", 1)]),
-        # Unless it began the conversation, or nothing else has room.
+        ("u3 a7 u5 a6", 11, [("u5 a6", 1), ("u3 a7", 1)]),
+        # Unless it began the conversation.
         ("a4 u5 a6", 15, [("a4 u5 a6", 2)]),
-        ("u3 a7 u5 a6", 7, [("a6", 1), ("a7", 1)]),
+        ("a7 u5 a6", 11, [("u5 a6", 1), ("a7", 1)]),
+        ("s2 a7", 9, [("s2 a7", 1)]),
         ("s2 u3 a3 u4 a5", 11, [("s2 u4 a5", 1), ("s2 u3 a3", 1)]),
         ("u3 a3 s2 u4 a5 u9", 11, [("s2 u4 a5", 1), ("u3 a3", 1)]),
         # Without an answer, what is left teaches nothing.
         ("u3 u4 u4 a5", 9, [("u4 a5", 1)]),
-        ("u9 a3", 8, [("a3", 1)]),
     ],
 )
 def test_long_conversations_become_rows(sizes, room, rows):
@@ -190,6 +198,7 @@ HELLO = {"role": "user", "content": "Hello!"}
     [
         ("Hello!", TypeError, "must be a list of lists of turns. Received: 'Hello!'"),
         (HELLO, TypeError, "must be a list of lists of turns"),
+        (None, TypeError, "must be a list of lists of turns. Received: None"),
         (
             [[HELLO], HELLO],
             TypeError,
@@ -218,5 +227,15 @@ def test_what_cannot_be_cut_is_refused():
         chat_prompt(TALKER, turns_of("u3", "s2", "u3"), 6, place=7)
     with pytest.raises(ValueError, match="Received: 9 in conversation 7"):
         list(chat_rows(turns_of("u3", "a9"), END, 8, place=7))
+    alone = "and the one before it must have at most {} tokens together. Received: "
+    for sizes, room, needed in [
+        ("u9 a3", 8, 12),  # never the answer to nothing
+        ("u3 a7 u5 a6", 10, 11),
+        ("u3 a7 u2 a6", 9, 10),  # nor in the row before
+        ("u3 s4 a3 a5", 11, 12),
+    ]:
+        words = alone.format(room) + f"{needed} in conversation 7"
+        with pytest.raises(ValueError, match=words):
+            list(chat_rows(turns_of(*sizes.split()), END, room, place=7))
     with pytest.raises(ValueError, match="must have a turn of the assistant.*ation 7"):
         list(chat_rows(turns_of("s3", "u3"), END, 8, place=7))

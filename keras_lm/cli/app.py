@@ -11,10 +11,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from keras_lm.cli.check_paths import check_new, check_pipeline
+from keras_lm.cli.check_paths import (
+    check_folder,
+    check_new,
+    check_outside,
+    check_pipeline,
+)
 from keras_lm.cli.choose_tokenize import choose_tokenize
 from keras_lm.cli.command import Command
 from keras_lm.cli.generator_settings import GeneratorSettings
+from keras_lm.cli.run_paths import demo_pipeline
 from keras_lm.cli.train import AttentionName, train
 from keras_lm.cli.translate import translate
 
@@ -74,9 +80,14 @@ def demo(
     """Train a language model on text of this machine, talk to it and ship it."""
     from keras_lm import text
 
-    check_new("--output", output, overwrite=True)
-    check_new("--checkpoints", checkpoints, overwrite=True)
+    pipeline = demo_pipeline(output, corpus)
+    check_folder("--output", output)
+    check_folder("--checkpoints", checkpoints)
+    check_new("--output", pipeline, overwrite=True)
     if corpus is not None:
+        check_outside("--corpus", corpus, "--output", pipeline)
+        check_outside("--output", output, "--corpus", corpus)
+        check_outside("--checkpoints", checkpoints, "--corpus", corpus)
         text.read_corpus(corpus)  # what cannot be read is told now
 
     from keras_lm.cli.demo import run_demo
@@ -163,7 +174,7 @@ def export(
         raise typer.BadParameter("give --saved-model FOLDER, --litert FILE, or both")
     check_pipeline(directory)
     if saved_model is not None:
-        check_new("--saved-model", saved_model, overwrite=True)
+        check_folder("--saved-model", saved_model)
     if litert is not None:
         if litert.suffix != ".tflite":
             raise ValueError(f"`--litert` must end in .tflite. Received: {litert}")

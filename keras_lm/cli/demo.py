@@ -13,6 +13,7 @@ from keras_lm import export, text
 from keras_lm.cli.fit_generator import beginnings, console, fit_generator, talk
 from keras_lm.cli.generator_settings import GeneratorSettings
 from keras_lm.cli.report import Report
+from keras_lm.cli.run_paths import demo_name, demo_pipeline
 from keras_lm.export import process
 
 
@@ -37,7 +38,7 @@ def run_demo(
         ExportError: an export does not agree with the model.
     """
     report = Report(time.perf_counter())
-    name = "docstring_lm" if corpus is None else f"{Path(corpus).stem}_lm"
+    name = demo_name(corpus)
     folder = checkpoints / f"{name}_{keras.backend.backend()}"
     fitted = fit_generator(settings, read_documents(corpus), folder, report)
     generator = fitted.generator
@@ -45,7 +46,7 @@ def run_demo(
     answers = talk(generator, prompts, report)
 
     console.rule("Export")
-    directory = output / f"{name}_pipeline"
+    directory = demo_pipeline(output, corpus)
     generator.save(directory, overwrite=True)
     fitted.checkpoint.finish()
     report.add("pipeline", str(directory), directory)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from keras_lm.cli.check_paths import check_new
+from keras_lm.cli.check_paths import check_folder, check_new, check_outside
 from keras_lm.cli.generator_settings import GeneratorSettings
 
 DEFAULT = GeneratorSettings()
@@ -99,8 +99,12 @@ def train(
     settings = GeneratorSettings(**chosen, intermediate_dim=4 * hidden_dim)
     settings = settings.with_steps(steps)
     _check_distribute(distribute)
+    check_outside("corpus", corpus, "--out", output)
+    check_outside("--out", output, "corpus", corpus)
+    check_outside("--checkpoints", checkpoints, "--out", output)
+    check_outside("--checkpoints", checkpoints, "corpus", corpus)
     check_new("--out", output, overwrite)
-    check_new("--checkpoints", checkpoints, overwrite=True)
+    check_folder("--checkpoints", checkpoints)
     from keras_lm import text
 
     settings.split(text.read_corpus(corpus))  # what cannot be read is told now

@@ -1,6 +1,8 @@
 """train: what a person types to train a model on text of their own."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,7 @@ from tests.cli.test_demo import SENTENCES
 
 pytestmark = pytest.mark.once
 run = CliRunner()
+TRANSLATE = "translate train --pairs texts/a.txt"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +67,46 @@ def test_numbers_that_do_not_fit_are_told_by_their_options(corpus, tmp_path):
         result = run.invoke(app, [*command, *options])
         assert result.exit_code == 1
         assert told in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("train texts --out texts --overwrite", "`corpus` must lie outside `--out`"),
+        ("train texts --out . --overwrite", "`corpus` must lie outside `--out`"),
+        ("train texts/a.txt --out texts --overwrite", "`corpus` must lie outside"),
+        ("train texts --out texts/lm", "`--out` must lie outside `corpus`"),
+        ("train texts --out lm --checkpoints texts/x", "`--checkpoints` must lie"),
+        ("train texts --out lm --checkpoints lm/x", "outside `--out`"),
+        ("train texts --out photos --overwrite", "new, empty or a pipeline"),
+        ("demo --corpus texts --output texts/x", "`--output` must lie outside"),
+        ("demo --corpus texts --checkpoints texts", "`--checkpoints` must lie outside"),
+        ("demo --corpus photos", "new, empty or a pipeline"),
+        (f"{TRANSLATE} --output photos --overwrite", "new, empty or a pipeline"),
+        (f"{TRANSLATE} --output texts --overwrite", "`--pairs` must lie outside"),
+        (f"{TRANSLATE} --output lm --checkpoints lm", "`--checkpoints` must lie"),
+    ],
+)
+def test_nothing_of_the_users_is_replaced_or_littered(
+    command, told, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = [
+        "texts/a.txt",
+        "texts/b.txt",
+        "photos/p",
+        "saved_models/photos_lm_pipeline/p",
+    ]
+    for path in map(Path, names):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{n}\tText 猫 {n}.\n\n" for n in range(9)))
+
+    result = run.invoke(app, command.split())
+
+    assert result.exit_code == 1
+    assert told in result.output
+    assert sorted(path for path in names if Path(path).exists()) == sorted(names)
+    assert sorted(os.listdir()) == ["photos", "saved_models", "texts"]
 
 
 def test_help_tells_the_defaults():

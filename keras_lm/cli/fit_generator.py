@@ -91,7 +91,8 @@ def fit_generator(
     if share.leads:
         perplexity = validation_perplexity(model, tokenizer, held_out, settings)
         compare_with_n_grams(perplexity, train, held_out, tokenizer, settings, report)
-    generator = pipelines.TextGenerator(model, tokenizer, max_new_tokens=48)
+    longest = min(48, settings.max_sequence_length // 2)  # leaves room for a prompt
+    generator = pipelines.TextGenerator(model, tokenizer, max_new_tokens=longest)
     return FittedGenerator(generator, held_out, checkpoint, share.leads)
 
 
@@ -221,6 +222,18 @@ def compare_with_n_grams(perplexity, train, held_out, tokenizer, settings, repor
 def beginnings(documents):
     """Three prompts: how documents begin."""
     return [*(document.text[:12] for document in documents[:3]), "", ""][:3]
+
+
+def cut(prompts, generator):
+    """The prompts, as far as the model holds them with what it adds."""
+    room = generator.model.max_sequence_length - generator.max_new_tokens
+    fitting = []
+    for prompt in prompts:
+        # One token more is the separator.
+        while prompt and 1 + len(generator.tokenizer.encode(prompt)) > room:
+            prompt = prompt[:-1]
+        fitting.append(prompt)
+    return fitting
 
 
 def talk(generator, prompts, report):

@@ -48,7 +48,7 @@ def train(
     max_sequence_length: Annotated[
         int,
         typer.Option(
-            "--max-length", min=1, help="Of a prompt and its continuation, tokens."
+            "--max-length", min=2, help="Of a prompt and its continuation, tokens."
         ),
     ] = DEFAULT.max_sequence_length,
     batch_size: Annotated[

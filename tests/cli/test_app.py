@@ -112,6 +112,7 @@ def test_export_refuses_what_it_cannot_write(directory, tmp_path):
     [
         (["demo", "--attention", "quantum"], "multi_head"),
         (["demo", "--steps", "0"], "--steps"),
+        (["train", __file__, "--out=x", "--max-length=1"], "--max-length"),
         (["generate", "nowhere", "--top-p", "0"], "above 0"),
         (["generate", "nowhere", "--temperature=-1"], "--temperature"),
         (["export", "nowhere", "--litert=x.tflite", "--quantization=int4"], "float16"),

@@ -29,7 +29,7 @@ def test_train_makes_a_pipeline_that_generate_takes(corpus, tmp_path):
     output = tmp_path / "tales"
     sizes = (
         "--layers=1 --width=8 --heads=2 --vocabulary-size=400 --length=13 --dropout=0.1"
-        " --batch-size=3 --max-length=64 --steps=4 --checkpoint-every=2 --held-out=0.1"
+        " --batch-size=3 --max-length=16 --steps=4 --checkpoint-every=2 --held-out=0.1"
     )
     paths = [f"--out={output}", f"--checkpoints={tmp_path / 'runs'}"]
     command = ["train", str(corpus), *paths, *sizes.split()]
@@ -44,7 +44,7 @@ def test_train_makes_a_pipeline_that_generate_takes(corpus, tmp_path):
     assert told.output.startswith("猫 🙂")
     model = pipelines.load(output).model
     assert (model.num_layers, model.hidden_dim, model.dropout) == (1, 8, 0.1)
-    assert (model.intermediate_dim, model.max_sequence_length) == (32, 64)
+    assert (model.intermediate_dim, model.max_sequence_length) == (32, 16)
     there = run.invoke(app, command)
     assert there.exit_code == 1
     assert "`--out` must not exist, or --overwrite be given" in there.output

@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 from keras_lm import pipelines
+from keras_lm.cli.demo import run_demo
 from keras_lm.cli.train_generator import train_generator
 from tests.cli.test_demo import SENTENCES, TINY
 from tests.training.test_distribute import ROOT, TORCHRUN, run
@@ -39,6 +40,26 @@ def test_a_directory_that_is_there_is_not_replaced_unless_told(tmp_path, capsys)
     shown = capsys.readouterr().out
     assert "60 documents" in shown
     assert f"{report.values['perplexity']:.1f}, " in shown
+
+
+def test_what_is_trained_is_saved_before_it_talks(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    corpus = tmp_path / "tales.txt"
+    corpus.write_text("\n\n".join(SENTENCES * 40), encoding="utf-8")
+    settings = dataclasses.replace(TINY, epochs=1)
+    monkeypatch.setattr("keras_lm.cli.train_generator.talk", interrupted)
+    monkeypatch.setattr("keras_lm.cli.demo.talk", interrupted)
+    runs = tmp_path / "runs"
+
+    with pytest.raises(KeyboardInterrupt):
+        train_generator(settings, corpus, tmp_path / "made", runs)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(settings, corpus, tmp_path, runs)
+
+    for made in ("made", "tales_lm_pipeline"):
+        assert isinstance(pipelines.load(tmp_path / made), pipelines.TextGenerator)
 
 
 def train_command(corpus, output, checkpoints, steps, *options):

@@ -17,6 +17,7 @@ from keras_lm.cli.check_paths import (
     check_outside,
     check_pipeline,
 )
+from keras_lm.cli.check_workers import check_alone
 from keras_lm.cli.choose_tokenize import choose_tokenize
 from keras_lm.cli.command import Command
 from keras_lm.cli.generator_settings import GeneratorSettings
@@ -80,6 +81,7 @@ def demo(
     """Train a language model on text of this machine, talk to it and ship it."""
     from keras_lm import text
 
+    check_alone()
     pipeline = demo_pipeline(output, corpus)
     check_folder("--output", output)
     check_folder("--checkpoints", checkpoints)

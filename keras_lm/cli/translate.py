@@ -13,6 +13,7 @@ from keras_lm.cli.check_paths import (
     check_outside,
     check_pipeline,
 )
+from keras_lm.cli.check_workers import check_alone
 from keras_lm.cli.command import Command
 from keras_lm.cli.split_pairs import split_pairs
 from keras_lm.cli.translator_settings import TranslatorSettings
@@ -124,6 +125,7 @@ def translate_train(
             check_outside(f"--{name}", context.params[name], "--output", output)
     check_new("--output", output, overwrite)
     check_folder("--checkpoints", checkpoints)
+    check_alone()
     read = _read_pairs(source, target, pairs, columns)
     split_pairs(read, num_held_out, seed, lambda _: None)  # too few are told now
 

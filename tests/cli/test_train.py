@@ -109,28 +109,25 @@ def test_nothing_of_the_users_is_replaced_or_littered(
     assert sorted(os.listdir()) == ["photos", "saved_models", "texts"]
 
 
+def test_workers_that_would_each_train_alone_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    Path("texts").write_text("a\tb\n\n" * 9)
+    for command, told in [
+        ("train texts --out lm", "must be told --distribute data"),
+        ("train texts --out lm --distribute data", "must have KERAS_BACKEND=torch"),
+        ("demo --corpus texts", "This command is one process"),
+        ("translate train --pairs texts --output lm", "This command is one process"),
+    ]:
+        result = run.invoke(app, command.split())
+        assert result.exit_code == 1
+        assert told in result.output
+
+
 def test_help_tells_the_defaults():
     shown = run.invoke(app, ["train", "--help"]).output
     shown = " ".join(re.split("[│\\s]+", shown))
     settings = GeneratorSettings()
     for number in (settings.steps, settings.learning_rate, settings.vocabulary_size):
         assert f"default: {number}" in shown
-
-
-@pytest.mark.parametrize(
-    ("variables", "kind", "told"),
-    [
-        ({"KERAS_BACKEND": "torch"}, "model", "`--distribute model` takes JAX"),
-        ({"KERAS_BACKEND": "torch"}, "data", "torchrun --standalone"),
-        ({"RANK": "1", "WORLD_SIZE": "2"}, "none", "must be told --distribute data"),
-    ],
-)
-def test_a_way_that_the_backend_has_not_is_refused(
-    variables, kind, told, corpus, tmp_path, monkeypatch
-):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    command = ["train", str(corpus), f"--out={tmp_path / 'x'}", f"--distribute={kind}"]
-    result = run.invoke(app, command)
-    assert result.exit_code == 1
-    assert told in " ".join(result.output.split())

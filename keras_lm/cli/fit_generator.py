@@ -64,6 +64,7 @@ def fit_generator(
     train, held_out = settings.split(documents)
     with training.distribute(distribute) as share:
         console.quiet = not share.leads
+        check_shares(settings, share)
         console.rule("Text")
         tokenizer = text.train_tokenizer(texts_of(train), settings.vocabulary_size)
         characters = sum(len(document.text) for document in documents)
@@ -72,8 +73,7 @@ def fit_generator(
         names = [document.name for document in held_out]
         report.add("held out", ", ".join(names[:3]) + ", .." * (len(names) > 3))
         tell(report.last(2))
-        settings = fit_batches(settings, train, tokenizer)
-        check_shares(settings, share)
+        settings = fit_batches(settings, train, tokenizer, share.num_shares)
 
         console.rule(f"Training on {keras.backend.backend()}")
         model = build_model(settings, tokenizer)
@@ -106,10 +106,10 @@ def texts_of(documents):
     return [document.text for document in documents]
 
 
-def fit_batches(settings, train, tokenizer):
+def fit_batches(settings, train, tokenizer, num_shares):
     """The settings, with smaller batches where the corpus is small, which is told."""
     num_tokens = text.encode_corpus(texts_of(train), tokenizer).size
-    fitted = settings.for_corpus(num_tokens)
+    fitted = settings.for_corpus(num_tokens, num_shares)
     if fitted != settings:
         tell(
             f"batches: {fitted.batch_size} x {fitted.sequence_length} tokens and not "

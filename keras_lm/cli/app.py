@@ -75,7 +75,8 @@ def demo(
         Path, typer.Option(help="Where an interrupted run finds itself again.")
     ] = Path("checkpoints"),
     steps: Annotated[
-        int, typer.Option(min=1, help="Optimizer steps.")
+        int,
+        typer.Option(min=1, help="Optimizer steps; rounded up to whole checkpoints."),
     ] = GeneratorSettings().steps,
 ) -> None:
     """Train a language model on text of this machine, talk to it and ship it."""
@@ -119,6 +120,8 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Draws the same again.")] = None,
 ) -> None:
     """Continue a text, piece by piece."""
+    if temperature == 0 and (top_p < 1 or seed is not None):
+        raise typer.BadParameter("--top-p and --seed need a --temperature above 0")
     check_pipeline(directory, "TextGenerator")
 
     from keras_lm import pipelines
@@ -174,6 +177,8 @@ def export(
     """Turn a pipeline into a SavedModel, a LiteRT file or both, checked."""
     if saved_model is None and litert is None:
         raise typer.BadParameter("give --saved-model FOLDER, --litert FILE, or both")
+    if litert is None and (quantization is not None or overwrite):
+        raise typer.BadParameter("--quantization and --overwrite are for --litert")
     check_pipeline(directory)
     if saved_model is not None:
         check_folder("--saved-model", saved_model)

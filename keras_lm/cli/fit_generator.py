@@ -73,6 +73,9 @@ def fit_generator(
         names = [document.name for document in held_out]
         report.add("held out", ", ".join(names[:3]) + ", .." * (len(names) > 3))
         tell(report.last(2))
+        if distribute != "none":
+            report.add("devices", f"{num_devices(share)}, --distribute {distribute}")
+            tell(report.last(1))
         settings = fit_batches(settings, train, tokenizer, share.num_shares)
 
         console.rule(f"Training on {keras.backend.backend()}")
@@ -126,6 +129,14 @@ def check_shares(settings, share):
             f"`batch_size` must be a multiple of the {share.num_shares} devices. "
             f"Received: batch_size={settings.batch_size}"
         )
+
+
+def num_devices(share):
+    """How many devices train, on JAX as Keras has distributed over them."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return share.num_shares
+    return distribution.device_mesh.devices.size
 
 
 def build_model(settings, tokenizer):

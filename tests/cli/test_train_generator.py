@@ -87,7 +87,8 @@ def test_a_run_whose_worker_dies_stops_and_goes_on_when_started_again(tmp_path):
     command = train_command(corpus, tmp_path / "shared", runs, 60, "--distribute=data")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "torch"}
     process = subprocess.Popen(
-        [sys.executable, *TORCHRUN, *command],
+        # torchrun ends the others when it sees one dead: they have a while to tell.
+        [sys.executable, *TORCHRUN, "--monitor-interval=10", *command],
         cwd=ROOT,
         env={**environment, "KERAS_LM_COLD": "1"},
         stdout=subprocess.PIPE,
@@ -103,7 +104,7 @@ def test_a_run_whose_worker_dies_stops_and_goes_on_when_started_again(tmp_path):
     told, _ = process.communicate(timeout=300)
 
     assert process.returncode not in (0, None)
-    assert "SIGKILL" in told or "All workers must go on" in told
+    assert "All workers must go on" in told
     assert not (tmp_path / "shared").exists()
 
     resumed = run([*TORCHRUN, *command])
@@ -135,4 +136,5 @@ def test_a_run_on_four_virtual_devices(tmp_path, monkeypatch):
     assert refused.returncode == 1
     assert "`--batch-size` must be a multiple of the 4 devices" in refused.stderr
     assert split.returncode == 0, split.stderr
+    assert "devices: 4, --distribute model" in split.stdout
     assert isinstance(pipelines.load(tmp_path / "tales"), pipelines.TextGenerator)

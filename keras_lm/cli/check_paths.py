@@ -1,6 +1,7 @@
 """What is wrong with a path, before Keras is imported, which takes a while."""
 
 import json
+import os
 from pathlib import Path
 
 _PIPELINE = "pipeline.json"
@@ -48,6 +49,7 @@ def check_new(option: str, path: Path, overwrite: bool, folder: bool = True) -> 
         OSError: it is, or lies in, what it cannot be or lie in.
     """
     _check_kind(option, path, folder)
+    _check_writable(option, path.resolve().parent)  # where it gets its name
     if path.exists() and not overwrite:
         raise FileExistsError(
             f"`{option}` must not exist, or --overwrite be given. Received: {path}"
@@ -70,6 +72,7 @@ def check_folder(option: str, path: Path) -> None:
         OSError: it is, or lies in, what it cannot be or lie in.
     """
     _check_kind(option, path, folder=True)
+    _check_writable(option, path.resolve())
 
 
 def check_outside(option: str, path: Path, other: str, folder: Path) -> None:
@@ -103,6 +106,16 @@ def _check_kind(option, path, folder):
                 f"`{option}` must lie in a folder. Received: {path}, and {parent} is a "
                 "file"
             )
+
+
+def _check_writable(option, folder):
+    """The folder, or the nearest above it that is there, takes new names."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"`{option}` must lie where one may write. Received: {folder}, and {there} "
+            "is closed"
+        )
 
 
 def _kind_of(directory):

@@ -104,3 +104,17 @@ def test_a_new_path_is_of_its_kind_and_in_a_folder(tmp_path):
         check_new("--litert", tmp_path, overwrite=True, folder=False)
     with pytest.raises(OSError, match="`--output` must lie in a folder. .*file"):
         check_new("--output", file / "x" / "y", overwrite=True)
+
+
+def test_a_closed_folder_is_told_at_once(tmp_path, monkeypatch):
+    closed = touch(tmp_path / "closed" / "x").parent
+    # Root may write anywhere.
+    monkeypatch.setattr("os.access", lambda path, _: path != closed.resolve())
+    told = "must lie where one may write. Received: .*closed is closed"
+
+    with pytest.raises(PermissionError, match=f"`--out` {told}"):
+        check_new("--out", closed / "new" / "lm", overwrite=False)
+    for folder in (closed, closed / "new"):
+        with pytest.raises(PermissionError, match=f"`--checkpoints` {told}"):
+            check_folder("--checkpoints", folder)
+    check_new("--out", tmp_path / "lm", overwrite=False)

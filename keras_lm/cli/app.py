@@ -11,10 +11,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from keras_lm.cli.check_paths import check_new, check_pipeline
+from keras_lm.cli.check_paths import (
+    check_folder,
+    check_new,
+    check_outside,
+    check_pipeline,
+)
+from keras_lm.cli.check_workers import check_alone
 from keras_lm.cli.choose_tokenize import choose_tokenize
 from keras_lm.cli.command import Command
 from keras_lm.cli.generator_settings import GeneratorSettings
+from keras_lm.cli.run_paths import demo_pipeline
 from keras_lm.cli.train import AttentionName, train
 from keras_lm.cli.translate import translate
 
@@ -68,15 +75,22 @@ def demo(
         Path, typer.Option(help="Where an interrupted run finds itself again.")
     ] = Path("checkpoints"),
     steps: Annotated[
-        int, typer.Option(min=1, help="Optimizer steps.")
+        int,
+        typer.Option(min=1, help="Optimizer steps; rounded up to whole checkpoints."),
     ] = GeneratorSettings().steps,
 ) -> None:
     """Train a language model on text of this machine, talk to it and ship it."""
     from keras_lm import text
 
-    check_new("--output", output, overwrite=True)
-    check_new("--checkpoints", checkpoints, overwrite=True)
+    check_alone()
+    pipeline = demo_pipeline(output, corpus)
+    check_folder("--output", output)
+    check_folder("--checkpoints", checkpoints)
+    check_new("--output", pipeline, overwrite=True)
     if corpus is not None:
+        check_outside("--corpus", corpus, "--output", pipeline)
+        check_outside("--output", output, "--corpus", corpus)
+        check_outside("--checkpoints", checkpoints, "--corpus", corpus)
         text.read_corpus(corpus)  # what cannot be read is told now
 
     from keras_lm.cli.demo import run_demo
@@ -106,6 +120,8 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Draws the same again.")] = None,
 ) -> None:
     """Continue a text, piece by piece."""
+    if temperature == 0 and (top_p < 1 or seed is not None):
+        raise typer.BadParameter("--top-p and --seed need a --temperature above 0")
     check_pipeline(directory, "TextGenerator")
 
     from keras_lm import pipelines
@@ -161,9 +177,11 @@ def export(
     """Turn a pipeline into a SavedModel, a LiteRT file or both, checked."""
     if saved_model is None and litert is None:
         raise typer.BadParameter("give --saved-model FOLDER, --litert FILE, or both")
+    if litert is None and (quantization is not None or overwrite):
+        raise typer.BadParameter("--quantization and --overwrite are for --litert")
     check_pipeline(directory)
     if saved_model is not None:
-        check_new("--saved-model", saved_model, overwrite=True)
+        check_folder("--saved-model", saved_model)
     if litert is not None:
         if litert.suffix != ".tflite":
             raise ValueError(f"`--litert` must end in .tflite. Received: {litert}")

@@ -10,9 +10,10 @@ from pathlib import Path
 import keras
 
 from keras_lm import export, text
-from keras_lm.cli.fit_generator import beginnings, console, fit_generator, talk
+from keras_lm.cli.fit_generator import beginnings, console, cut, fit_generator, talk
 from keras_lm.cli.generator_settings import GeneratorSettings
 from keras_lm.cli.report import Report
+from keras_lm.cli.run_paths import demo_name, demo_pipeline
 from keras_lm.export import process
 
 
@@ -37,18 +38,18 @@ def run_demo(
         ExportError: an export does not agree with the model.
     """
     report = Report(time.perf_counter())
-    name = "docstring_lm" if corpus is None else f"{Path(corpus).stem}_lm"
+    name = demo_name(corpus)
     folder = checkpoints / f"{name}_{keras.backend.backend()}"
     fitted = fit_generator(settings, read_documents(corpus), folder, report)
     generator = fitted.generator
-    prompts = choose_prompts(corpus, fitted.held_out)
-    answers = talk(generator, prompts, report)
-
-    console.rule("Export")
-    directory = output / f"{name}_pipeline"
+    directory = demo_pipeline(output, corpus)
     generator.save(directory, overwrite=True)
     fitted.checkpoint.finish()
     report.add("pipeline", str(directory), directory)
+    prompts = cut(choose_prompts(corpus, fitted.held_out), generator)
+    answers = talk(generator, prompts, report)
+
+    console.rule("Export")
     saved_model = export.export_saved_model(generator, output / name)
     litert = export.export_litert(generator, output / f"{name}.tflite", overwrite=True)
     check_in_fresh_process(saved_model, litert, prompts, answers, report)

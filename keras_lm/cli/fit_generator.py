@@ -64,6 +64,7 @@ def fit_generator(
     train, held_out = settings.split(documents)
     with training.distribute(distribute) as share:
         console.quiet = not share.leads
+        check_shares(settings, share)
         console.rule("Text")
         tokenizer = text.train_tokenizer(texts_of(train), settings.vocabulary_size)
         characters = sum(len(document.text) for document in documents)
@@ -72,8 +73,10 @@ def fit_generator(
         names = [document.name for document in held_out]
         report.add("held out", ", ".join(names[:3]) + ", .." * (len(names) > 3))
         tell(report.last(2))
-        settings = fit_batches(settings, train, tokenizer)
-        check_shares(settings, share)
+        if distribute != "none":
+            report.add("devices", f"{num_devices(share)}, --distribute {distribute}")
+            tell(report.last(1))
+        settings = fit_batches(settings, train, tokenizer, share.num_shares)
 
         console.rule(f"Training on {keras.backend.backend()}")
         model = build_model(settings, tokenizer)
@@ -91,7 +94,8 @@ def fit_generator(
     if share.leads:
         perplexity = validation_perplexity(model, tokenizer, held_out, settings)
         compare_with_n_grams(perplexity, train, held_out, tokenizer, settings, report)
-    generator = pipelines.TextGenerator(model, tokenizer, max_new_tokens=48)
+    longest = min(48, settings.max_sequence_length // 2)  # leaves room for a prompt
+    generator = pipelines.TextGenerator(model, tokenizer, max_new_tokens=longest)
     return FittedGenerator(generator, held_out, checkpoint, share.leads)
 
 
@@ -105,10 +109,10 @@ def texts_of(documents):
     return [document.text for document in documents]
 
 
-def fit_batches(settings, train, tokenizer):
+def fit_batches(settings, train, tokenizer, num_shares):
     """The settings, with smaller batches where the corpus is small, which is told."""
     num_tokens = text.encode_corpus(texts_of(train), tokenizer).size
-    fitted = settings.for_corpus(num_tokens)
+    fitted = settings.for_corpus(num_tokens, num_shares)
     if fitted != settings:
         tell(
             f"batches: {fitted.batch_size} x {fitted.sequence_length} tokens and not "
@@ -125,6 +129,14 @@ def check_shares(settings, share):
             f"`batch_size` must be a multiple of the {share.num_shares} devices. "
             f"Received: batch_size={settings.batch_size}"
         )
+
+
+def num_devices(share):
+    """How many devices train, on JAX as Keras has distributed over them."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return share.num_shares
+    return distribution.device_mesh.devices.size
 
 
 def build_model(settings, tokenizer):
@@ -221,6 +233,18 @@ def compare_with_n_grams(perplexity, train, held_out, tokenizer, settings, repor
 def beginnings(documents):
     """Three prompts: how documents begin."""
     return [*(document.text[:12] for document in documents[:3]), "", ""][:3]
+
+
+def cut(prompts, generator):
+    """The prompts, as far as the model holds them with what it adds."""
+    room = generator.model.max_sequence_length - generator.max_new_tokens
+    fitting = []
+    for prompt in prompts:
+        # One token more is the separator.
+        while prompt and 1 + len(generator.tokenizer.encode(prompt)) > room:
+            prompt = prompt[:-1]
+        fitting.append(prompt)
+    return fitting
 
 
 def talk(generator, prompts, report):

@@ -116,13 +116,14 @@ class GeneratorSettings:
             warmup_steps=min(self.warmup_steps, max(steps // 10, 1)),
         )
 
-    def for_corpus(self, num_tokens: int) -> "GeneratorSettings":
+    def for_corpus(self, num_tokens: int, num_shares: int = 1) -> "GeneratorSettings":
         """The same run with batches of which a small corpus fills some.
 
         First there are fewer rows in a batch, then they are shorter.
 
         Args:
             num_tokens: int. Of the text to train on.
+            num_shares: int. A batch keeps a multiple of so many rows, which it has.
 
         Returns:
             `GeneratorSettings`.
@@ -132,14 +133,17 @@ class GeneratorSettings:
         """
         room = (num_tokens - 1) // _LEAST_BATCHES  # the last token is only predicted
         batch_size, length = self.batch_size, self.sequence_length
-        while batch_size * length > room and batch_size > _LEAST_BATCH_SIZE:
-            batch_size = max(batch_size // 2, _LEAST_BATCH_SIZE)
+        fewest = -(-_LEAST_BATCH_SIZE // num_shares) * num_shares
+        while batch_size * length > room and batch_size > fewest:
+            half = batch_size // 2
+            batch_size = max(half - half % num_shares, fewest)
         while batch_size * length > room and length > _LEAST_LENGTH:
             length = max(length // 2, _LEAST_LENGTH)
         if batch_size * length > room:
             least = _LEAST_BATCHES * batch_size * length + 1
+            whom = "about a page" if num_shares == 1 else f"on {num_shares} devices"
             raise ValueError(
                 f"`corpus` must be longer: training takes at least {least} tokens, "
-                f"about a page. Received: {num_tokens} tokens to train on"
+                f"{whom}. Received: {num_tokens} tokens to train on"
             )
         return dataclasses.replace(self, batch_size=batch_size, sequence_length=length)

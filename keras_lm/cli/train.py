@@ -1,13 +1,13 @@
 """`keras-lm train`: the options. A mistake is told before Keras is imported."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from keras_lm.cli.check_paths import check_new
+from keras_lm.cli.check_paths import check_folder, check_new, check_outside
+from keras_lm.cli.check_workers import check_workers
 from keras_lm.cli.generator_settings import GeneratorSettings
 
 DEFAULT = GeneratorSettings()
@@ -48,7 +48,7 @@ def train(
     max_sequence_length: Annotated[
         int,
         typer.Option(
-            "--max-length", min=1, help="Of a prompt and its continuation, tokens."
+            "--max-length", min=2, help="Of a prompt and its continuation, tokens."
         ),
     ] = DEFAULT.max_sequence_length,
     batch_size: Annotated[
@@ -98,9 +98,13 @@ def train(
     chosen = {name: context.params[name] for name in fields if name in context.params}
     settings = GeneratorSettings(**chosen, intermediate_dim=4 * hidden_dim)
     settings = settings.with_steps(steps)
-    _check_distribute(distribute)
+    check_workers(distribute)
+    check_outside("corpus", corpus, "--out", output)
+    check_outside("--out", output, "corpus", corpus)
+    check_outside("--checkpoints", checkpoints, "--out", output)
+    check_outside("--checkpoints", checkpoints, "corpus", corpus)
     check_new("--out", output, overwrite)
-    check_new("--checkpoints", checkpoints, overwrite=True)
+    check_folder("--checkpoints", checkpoints)
     from keras_lm import text
 
     settings.split(text.read_corpus(corpus))  # what cannot be read is told now
@@ -108,22 +112,3 @@ def train(
     from keras_lm.cli.train_generator import train_generator
 
     train_generator(settings, corpus, output, checkpoints, overwrite, distribute)
-
-
-def _check_distribute(distribute):
-    backend = os.environ.get("KERAS_BACKEND")
-    if distribute == "model" and backend not in (None, "jax"):
-        raise ValueError(
-            f"`--distribute model` takes JAX. Received: KERAS_BACKEND={backend}"
-        )
-    if distribute == "none" and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        raise ValueError(
-            "Workers that torchrun starts must be told --distribute data, or each "
-            "trains alone. Received: --distribute none"
-        )
-    if distribute == "data" and backend == "torch" and "RANK" not in os.environ:
-        raise ValueError(
-            "On PyTorch torchrun must start the workers: torchrun --standalone "
-            "--nproc-per-node 2 -m keras_lm train .. --distribute data. Received: a "
-            "process of its own"
-        )

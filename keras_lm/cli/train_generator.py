@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_lm import text
-from keras_lm.cli.fit_generator import beginnings, fit_generator, talk, tell
+from keras_lm.cli.fit_generator import beginnings, cut, fit_generator, talk, tell
 from keras_lm.cli.generator_settings import GeneratorSettings
 from keras_lm.cli.report import Report
 
@@ -45,9 +45,10 @@ def train_generator(
     fitted = fit_generator(settings, documents, folder, report, distribute)
     if not fitted.leads:
         return report
-    talk(fitted.generator, beginnings(fitted.held_out), report)
     fitted.generator.save(output, overwrite)
     fitted.checkpoint.finish()
+    prompts = cut(beginnings(fitted.held_out), fitted.generator)
+    talk(fitted.generator, prompts, report)
     report.finish()
     tell(report.last(len(report.rows)))
     tell(f"The pipeline is in {output}: keras-lm generate {output} TEXT")

@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from keras_lm.cli.check_paths import check_new, check_pipeline
+from keras_lm.cli.check_paths import (
+    check_folder,
+    check_new,
+    check_outside,
+    check_pipeline,
+)
+from keras_lm.cli.check_workers import check_alone
 from keras_lm.cli.command import Command
 from keras_lm.cli.split_pairs import split_pairs
 from keras_lm.cli.translator_settings import TranslatorSettings
@@ -114,8 +120,12 @@ def translate_train(
     """Train a translator on pairs of texts and save it as a pipeline."""
     names = [field.name for field in dataclasses.fields(TranslatorSettings)]
     settings = TranslatorSettings(**{name: context.params[name] for name in names})
+    for name in ("source", "target", "pairs", "checkpoints"):
+        if context.params[name] is not None:
+            check_outside(f"--{name}", context.params[name], "--output", output)
     check_new("--output", output, overwrite)
-    check_new("--checkpoints", checkpoints, overwrite=True)
+    check_folder("--checkpoints", checkpoints)
+    check_alone()
     read = _read_pairs(source, target, pairs, columns)
     split_pairs(read, num_held_out, seed, lambda _: None)  # too few are told now
 

@@ -112,8 +112,13 @@ def test_export_refuses_what_it_cannot_write(directory, tmp_path):
     [
         (["demo", "--attention", "quantum"], "multi_head"),
         (["demo", "--steps", "0"], "--steps"),
+        (["train", __file__, "--out=x", "--max-length=1"], "--max-length"),
         (["generate", "nowhere", "--top-p", "0"], "above 0"),
         (["generate", "nowhere", "--temperature=-1"], "--temperature"),
+        (["generate", "nowhere", "--top-p=0.5"], "--temperature above 0"),
+        (["generate", "nowhere", "--seed=0"], "--temperature above 0"),
+        (["export", "x", "--saved-model=x", "--overwrite"], "for --litert"),
+        (["export", "x", "--saved-model=x", "--quantization=float16"], "for --litert"),
         (["export", "nowhere", "--litert=x.tflite", "--quantization=int4"], "float16"),
         (["evaluate", "--hypotheses=x", "--references=x", "--metric=x"], "chrf"),
         (["evaluate", "--hypotheses=x", "--references=x", "--tokenize=x"], "intl"),
@@ -134,6 +139,7 @@ def test_help_tells_the_defaults():
     }
     assert "1200" in shown["demo"]
     assert "docstrings of the installed" in shown["demo"]
+    assert "rounded up to whole checkpoints" in shown["demo"]
     assert "what the pipeline says" in shown["generate"]
     assert "bleu and chrf" in shown["evaluate"]
 

@@ -4,7 +4,12 @@ import json
 
 import pytest
 
-from keras_lm.cli.check_paths import check_new, check_pipeline
+from keras_lm.cli.check_paths import (
+    check_folder,
+    check_new,
+    check_outside,
+    check_pipeline,
+)
 
 pytestmark = pytest.mark.once
 
@@ -67,12 +72,49 @@ def test_a_new_path_does_not_exist_unless_it_may_be_replaced(tmp_path):
         check_new("--output", tmp_path, overwrite=False)
 
 
+def test_only_an_empty_folder_or_a_pipeline_is_replaced(tmp_path):
+    check_new("--output", pipeline(tmp_path / "made"), overwrite=True)
+    texts = touch(tmp_path / "texts" / "猫.txt").parent
+
+    with pytest.raises(FileExistsError, match="new, empty or a pipeline: --overwrite"):
+        check_new("--output", texts, overwrite=True)
+    check_folder("--checkpoints", texts)  # what it holds stays
+
+
+def test_a_path_must_lie_outside_what_is_replaced_or_read(tmp_path):
+    texts = touch(tmp_path / "texts" / "a" / "猫.txt").parent.parent
+    link = tmp_path / "link"
+    link.symlink_to(texts, target_is_directory=True)
+    told = "`--out` must lie outside `corpus`, or one spoils the other. Received: "
+
+    for inside in (texts, texts / "a" / "new", link / "b", tmp_path / "x" / "../texts"):
+        with pytest.raises(ValueError, match=f"{told}{inside}, and {texts}"):
+            check_outside("--out", inside, "corpus", texts)
+    for outside in (tmp_path, tmp_path / "texts_lm", tmp_path / "new" / "texts"):
+        check_outside("--out", outside, "corpus", texts)
+
+
 def test_a_new_path_is_of_its_kind_and_in_a_folder(tmp_path):
     file = touch(tmp_path / "file")
 
-    with pytest.raises(OSError, match="`--output` must be a folder. .*a file"):
-        check_new("--output", file, overwrite=True)
+    for check in (lambda *a: check_new(*a, overwrite=True), check_folder):
+        with pytest.raises(OSError, match="`--output` must be a folder. .*a file"):
+            check("--output", file)
     with pytest.raises(OSError, match="`--litert` must be a file. .*a folder"):
         check_new("--litert", tmp_path, overwrite=True, folder=False)
     with pytest.raises(OSError, match="`--output` must lie in a folder. .*file"):
         check_new("--output", file / "x" / "y", overwrite=True)
+
+
+def test_a_closed_folder_is_told_at_once(tmp_path, monkeypatch):
+    closed = touch(tmp_path / "closed" / "x").parent
+    # Root may write anywhere.
+    monkeypatch.setattr("os.access", lambda path, _: path != closed.resolve())
+    told = "must lie where one may write. Received: .*closed is closed"
+
+    with pytest.raises(PermissionError, match=f"`--out` {told}"):
+        check_new("--out", closed / "new" / "lm", overwrite=False)
+    for folder in (closed, closed / "new"):
+        with pytest.raises(PermissionError, match=f"`--checkpoints` {told}"):
+            check_folder("--checkpoints", folder)
+    check_new("--out", tmp_path / "lm", overwrite=False)

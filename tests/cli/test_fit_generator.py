@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from keras_lm import training
-from keras_lm.cli.fit_generator import fit_generator, validation_perplexity
+from keras_lm.cli.fit_generator import cut, fit_generator, validation_perplexity
 from keras_lm.cli.report import Report
 from keras_lm.text.document import Document
 from tests.cli.test_demo import SENTENCES, TINY
@@ -53,6 +54,19 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, c
     # Other text of the same length is another run.
     fit(tmp_path / "parts", [*DOCUMENTS[:-1], Document("59", "A dog ☂ ran home. Tale")])
     assert "another run's (settings.corpus was" in capsys.readouterr().out
+
+
+@pytest.mark.once
+def test_prompts_are_cut_to_what_the_model_holds():
+    bytes_as_tokens = SimpleNamespace(encode=lambda prompt: list(prompt.encode()))
+    generator = SimpleNamespace(
+        model=SimpleNamespace(max_sequence_length=9),
+        max_new_tokens=4,
+        tokenizer=bytes_as_tokens,
+    )
+    # 9 - 4 - 1 for the separator: four bytes.
+    prompts = ["abcd", "abcde", "猫a", "猫🙂", "🙂", ""]
+    assert cut(prompts, generator) == ["abcd", "abcd", "猫a", "猫", "🙂", ""]
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """GeneratorSettings: steps, and batches that a small corpus fills."""
 
+import dataclasses
+
 import pytest
 
 from keras_lm.cli.generator_settings import GeneratorSettings
@@ -32,10 +34,30 @@ def test_a_small_corpus_gets_smaller_batches(num_tokens, batch):
     assert (fitted.batch_size, fitted.sequence_length) == batch
 
 
+@pytest.mark.parametrize(
+    ("num_shares", "rows", "num_tokens", "batch"),
+    [
+        (8, 16, 4 * 16 * 128, (8, 128)),
+        (8, 16, 4 * 8 * 128, (8, 64)),  # not 4 rows: the length is next
+        (8, 16, 4 * 8 * 16 + 1, (8, 16)),
+        (3, 18, 4 * 18 * 128, (9, 128)),
+        (3, 18, 4 * 9 * 128, (6, 128)),  # 4 is no multiple, and 3 below the fewest
+        (4, 12, 4 * 12 * 128, (4, 128)),  # not 6
+        (2, 2, 4 * 2 * 128, (2, 64)),
+    ],
+)
+def test_smaller_batches_can_be_shared_out(num_shares, rows, num_tokens, batch):
+    settings = dataclasses.replace(SETTINGS, batch_size=rows)
+    fitted = settings.for_corpus(num_tokens, num_shares)
+    assert (fitted.batch_size, fitted.sequence_length) == batch
+
+
 def test_a_corpus_below_the_smallest_batches_is_refused():
     told = "`corpus` must be longer: training takes at least 257 tokens.*Received: 256"
     with pytest.raises(ValueError, match=told):
         SETTINGS.for_corpus(4 * 4 * 16)
+    with pytest.raises(ValueError, match="at least 513 tokens, on 8 devices. Received"):
+        SETTINGS.for_corpus(4 * 8 * 16, num_shares=8)
 
 
 @pytest.mark.parametrize(

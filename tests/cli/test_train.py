@@ -1,6 +1,8 @@
 """train: what a person types to train a model on text of their own."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,7 @@ from tests.cli.test_demo import SENTENCES
 
 pytestmark = pytest.mark.once
 run = CliRunner()
+TRANSLATE = "translate train --pairs texts/a.txt"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def test_train_makes_a_pipeline_that_generate_takes(corpus, tmp_path):
     output = tmp_path / "tales"
     sizes = (
         "--layers=1 --width=8 --heads=2 --vocabulary-size=400 --length=13 --dropout=0.1"
-        " --batch-size=3 --max-length=64 --steps=4 --checkpoint-every=2 --held-out=0.1"
+        " --batch-size=3 --max-length=16 --steps=4 --checkpoint-every=2 --held-out=0.1"
     )
     paths = [f"--out={output}", f"--checkpoints={tmp_path / 'runs'}"]
     command = ["train", str(corpus), *paths, *sizes.split()]
@@ -41,7 +44,7 @@ def test_train_makes_a_pipeline_that_generate_takes(corpus, tmp_path):
     assert told.output.startswith("猫 🙂")
     model = pipelines.load(output).model
     assert (model.num_layers, model.hidden_dim, model.dropout) == (1, 8, 0.1)
-    assert (model.intermediate_dim, model.max_sequence_length) == (32, 64)
+    assert (model.intermediate_dim, model.max_sequence_length) == (32, 16)
     there = run.invoke(app, command)
     assert there.exit_code == 1
     assert "`--out` must not exist, or --overwrite be given" in there.output
@@ -66,28 +69,65 @@ def test_numbers_that_do_not_fit_are_told_by_their_options(corpus, tmp_path):
         assert told in result.output
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("train texts --out texts --overwrite", "`corpus` must lie outside `--out`"),
+        ("train texts --out . --overwrite", "`corpus` must lie outside `--out`"),
+        ("train texts/a.txt --out texts --overwrite", "`corpus` must lie outside"),
+        ("train texts --out texts/lm", "`--out` must lie outside `corpus`"),
+        ("train texts --out lm --checkpoints texts/x", "`--checkpoints` must lie"),
+        ("train texts --out lm --checkpoints lm/x", "outside `--out`"),
+        ("train texts --out photos --overwrite", "new, empty or a pipeline"),
+        ("demo --corpus texts --output texts/x", "`--output` must lie outside"),
+        ("demo --corpus texts --checkpoints texts", "`--checkpoints` must lie outside"),
+        ("demo --corpus photos", "new, empty or a pipeline"),
+        (f"{TRANSLATE} --output photos --overwrite", "new, empty or a pipeline"),
+        (f"{TRANSLATE} --output texts --overwrite", "`--pairs` must lie outside"),
+        (f"{TRANSLATE} --output lm --checkpoints lm", "`--checkpoints` must lie"),
+    ],
+)
+def test_nothing_of_the_users_is_replaced_or_littered(
+    command, told, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    names = [
+        "texts/a.txt",
+        "texts/b.txt",
+        "photos/p",
+        "saved_models/photos_lm_pipeline/p",
+    ]
+    for path in map(Path, names):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{n}\tText 猫 {n}.\n\n" for n in range(9)))
+
+    result = run.invoke(app, command.split())
+
+    assert result.exit_code == 1
+    assert told in result.output
+    assert sorted(path for path in names if Path(path).exists()) == sorted(names)
+    assert sorted(os.listdir()) == ["photos", "saved_models", "texts"]
+
+
+def test_workers_that_would_each_train_alone_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    Path("texts").write_text("a\tb\n\n" * 9)
+    for command, told in [
+        ("train texts --out lm", "must be told --distribute data"),
+        ("train texts --out lm --distribute data", "must have KERAS_BACKEND=torch"),
+        ("demo --corpus texts", "This command is one process"),
+        ("translate train --pairs texts --output lm", "This command is one process"),
+    ]:
+        result = run.invoke(app, command.split())
+        assert result.exit_code == 1
+        assert told in result.output
+
+
 def test_help_tells_the_defaults():
     shown = run.invoke(app, ["train", "--help"]).output
     shown = " ".join(re.split("[│\\s]+", shown))
     settings = GeneratorSettings()
     for number in (settings.steps, settings.learning_rate, settings.vocabulary_size):
         assert f"default: {number}" in shown
-
-
-@pytest.mark.parametrize(
-    ("variables", "kind", "told"),
-    [
-        ({"KERAS_BACKEND": "torch"}, "model", "`--distribute model` takes JAX"),
-        ({"KERAS_BACKEND": "torch"}, "data", "torchrun --standalone"),
-        ({"RANK": "1", "WORLD_SIZE": "2"}, "none", "must be told --distribute data"),
-    ],
-)
-def test_a_way_that_the_backend_has_not_is_refused(
-    variables, kind, told, corpus, tmp_path, monkeypatch
-):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    command = ["train", str(corpus), f"--out={tmp_path / 'x'}", f"--distribute={kind}"]
-    result = run.invoke(app, command)
-    assert result.exit_code == 1
-    assert told in " ".join(result.output.split())

@@ -12,6 +12,7 @@ import pytest
 from keras import ops
 
 from keras_lm import pipelines
+from keras_lm.cli.demo import run_demo
 from keras_lm.cli.train_generator import train_generator
 from tests.cli.test_demo import SENTENCES, TINY
 from tests.training.test_distribute import ROOT, TORCHRUN, run
@@ -41,6 +42,26 @@ def test_a_directory_that_is_there_is_not_replaced_unless_told(tmp_path, capsys)
     assert f"{report.values['perplexity']:.1f}, " in shown
 
 
+def test_what_is_trained_is_saved_before_it_talks(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    corpus = tmp_path / "tales.txt"
+    corpus.write_text("\n\n".join(SENTENCES * 40), encoding="utf-8")
+    settings = dataclasses.replace(TINY, epochs=1)
+    monkeypatch.setattr("keras_lm.cli.train_generator.talk", interrupted)
+    monkeypatch.setattr("keras_lm.cli.demo.talk", interrupted)
+    runs = tmp_path / "runs"
+
+    with pytest.raises(KeyboardInterrupt):
+        train_generator(settings, corpus, tmp_path / "made", runs)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(settings, corpus, tmp_path, runs)
+
+    for made in ("made", "tales_lm_pipeline"):
+        assert isinstance(pipelines.load(tmp_path / made), pipelines.TextGenerator)
+
+
 def train_command(corpus, output, checkpoints, steps, *options):
     sizes = "--layers=1 --width=8 --heads=2 --vocabulary-size=400 --length=13"
     sizes += " --batch-size=4 --max-length=64 --checkpoint-every=5"
@@ -66,7 +87,8 @@ def test_a_run_whose_worker_dies_stops_and_goes_on_when_started_again(tmp_path):
     command = train_command(corpus, tmp_path / "shared", runs, 60, "--distribute=data")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "torch"}
     process = subprocess.Popen(
-        [sys.executable, *TORCHRUN, *command],
+        # torchrun ends the others when it sees one dead: they have a while to tell.
+        [sys.executable, *TORCHRUN, "--monitor-interval=10", *command],
         cwd=ROOT,
         env={**environment, "KERAS_LM_COLD": "1"},
         stdout=subprocess.PIPE,
@@ -82,7 +104,7 @@ def test_a_run_whose_worker_dies_stops_and_goes_on_when_started_again(tmp_path):
     told, _ = process.communicate(timeout=300)
 
     assert process.returncode not in (0, None)
-    assert "SIGKILL" in told or "All workers must go on" in told
+    assert "All workers must go on" in told
     assert not (tmp_path / "shared").exists()
 
     resumed = run([*TORCHRUN, *command])
@@ -114,4 +136,5 @@ def test_a_run_on_four_virtual_devices(tmp_path, monkeypatch):
     assert refused.returncode == 1
     assert "`--batch-size` must be a multiple of the 4 devices" in refused.stderr
     assert split.returncode == 0, split.stderr
+    assert "devices: 4, --distribute model" in split.stdout
     assert isinstance(pipelines.load(tmp_path / "tales"), pipelines.TextGenerator)

@@ -108,7 +108,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
         ("--pairs=tsv --heads=3", 1, "`--width` must be a multiple of twice `--heads`"),
         ("--pairs=tsv --batch-tokens=99", 1, "`--batch-tokens` must hold"),
         ("--pairs=tsv --output=en", 1, "`--output` must be a folder"),
-        ("--pairs=tsv --output=.", 1, "or --overwrite be given"),
+        ("--pairs=tsv --output=there", 1, "or --overwrite be given"),
         ("--pairs=tsv --checkpoints=en/x", 1, "`--checkpoints` must lie in a folder"),
         ("--pairs=few", 1, "give more. Received: 3 with text"),
     ],
@@ -116,6 +116,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
 def test_train_refuses_what_does_not_fit(tmp_path, monkeypatch, options, code, told):
     write_pairs(tmp_path)
     (tmp_path / "few").write_text("a\tb\n" * 3)
+    (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path)
     # The last of two outputs counts.
     command = ["translate", "train", "--output=made", *options.split()]

@@ -32,13 +32,13 @@ GOALS = [
         "training / plain GPT in PyTorch",
         times_as_fast("plain GPT, torch"),
         2,
-        backends=("tensorflow",),
+        backends=("tensorflow", "torch"),
     ),
     Goal(
         "training / Hugging Face GPT-2",
         times_as_fast("Hugging Face, torch"),
         2,
-        backends=("tensorflow",),
+        backends=("tensorflow", "torch"),
     ),
     Goal(
         "training with dropout 0.1 / without",
@@ -49,7 +49,6 @@ GOALS = [
         "training: share of the matrix product's speed",
         share_of_peak,
         0.75,
-        backends=("tensorflow",),
     ),
 ]
 

@@ -125,7 +125,8 @@ def test_adapters_and_lstms_have_the_rates_of_their_layers():
     places = [int(group) for group in optimizer.group_of]
     assert places == [0] * 4 + [1] * 2 + [2] * 2 + [3] * 2
 
-    paths = [weight.path for weight in LSTMEncoder(11, 4, 6, 2).weights]
+    encoder = LSTMEncoder(11, 4, 6, 2, name="encoder")  # a name without a number
+    paths = [weight.path for weight in encoder.weights]
     groups = dict(zip(paths, group_weights(paths), strict=True))
     for path, group in groups.items():
         assert group == (0 if "embedding" in path else 1 + ("_1/" in path)), path

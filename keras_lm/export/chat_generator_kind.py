@@ -55,13 +55,7 @@ def saved_model_signatures(pipeline):
     """
     from keras_lm.export.served_chat_generator import ServedChat
 
-    served = ServedChat(pipeline)
-    signatures = {
-        "serving_default": served.serve.get_concrete_function(),
-        "generate": served.generate.get_concrete_function(),
-        "score": served.score.get_concrete_function(),
-    }
-    return signatures, served.graph_tokenizer
+    return text_generator_kind.signatures_of(ServedChat(pipeline))
 
 
 def litert_description(pipeline) -> dict:

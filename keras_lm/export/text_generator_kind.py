@@ -50,7 +50,18 @@ def saved_model_signatures(pipeline):
     """
     from keras_lm.export.served_text_generator import ServedGenerator
 
-    served = ServedGenerator(pipeline)
+    return signatures_of(ServedGenerator(pipeline))
+
+
+def signatures_of(served):
+    """The signatures of what continues texts or chats.
+
+    Args:
+        served: has `serve`, `generate`, `score` and `graph_tokenizer`.
+
+    Returns:
+        `(signatures, kept)`: dict of concrete functions, and the tokenizer's graph.
+    """
     signatures = {
         "serving_default": served.serve.get_concrete_function(),
         "generate": served.generate.get_concrete_function(),

@@ -23,6 +23,9 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 MOST_MAPS = 30_000
+ENVIRONMENT = dict(os.environ)
+# Scripts that tests start. Where examples are looked for they would be imported too.
+collect_ignore_glob = ["tests/training/*_run.py"]
 
 
 def pytest_configure(config):
@@ -49,6 +52,16 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if isinstance(item, pytest.DoctestItem):
             item.add_marker(pytest.mark.slow_elsewhere)
+
+
+def pytest_collection_finish():
+    """The backend of all subprocesses is the environment's: no import may change it."""
+    for name in ("KERAS_BACKEND", "XLA_FLAGS", "KERAS_LM_COLD"):
+        if os.environ.get(name) != ENVIRONMENT.get(name):
+            raise pytest.UsageError(
+                f"A test module must leave {name} as it was. Received: "
+                f"{os.environ.get(name)!r}, before: {ENVIRONMENT.get(name)!r}"
+            )
 
 
 @pytest.fixture(autouse=True)

@@ -2,22 +2,17 @@
 
 python -m tests.training.sharded_run MODEL,.. WAY,..
 
-A way that ends in + also generates.
+KERAS_BACKEND must be jax, and XLA_FLAGS must ask for the devices. A way that ends in +
+also generates.
 
 For each model and way one line of JSON: the losses, and the bytes of weights and of the
 optimizer's state on each device, counted from the arrays' parts.
 """
 
 import json
-import os
 import random
 import sys
 import tempfile
-
-os.environ["KERAS_BACKEND"] = "jax"
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
-)
 
 import jax
 import keras

@@ -18,10 +18,17 @@ ON_JAX = keras.backend.backend() == "jax"
 def run(model, *ways):
     """What `sharded_run` prints of a model, by the way it was trained in."""
     command = [sys.executable, "-m", "tests.training.sharded_run"]
+    flags = os.environ.get("XLA_FLAGS", "")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "KERAS_BACKEND": "jax",
+        "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=8",
+    }
     done = subprocess.run(
         [*command, model, ",".join(ways)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=1200,

@@ -1,14 +1,19 @@
 # %% [markdown]
 # # Who did what to whom
 #
-# - **You will** mark a verb in a sentence and have its roles found: who did it, to what, to
-#   whom, when and where; and see that neither a word nor its place says which role it has.
+# - **You will** mark a verb in a sentence and have its roles found: who did what to whom,
+#   when and where; and see that neither a word nor its place says which role it has.
 # - **Read first** `01_self_attention.py`: how a word looks at others, here at the verb.
 # - **Data** English and Chinese sentences of a small grammar, made below from seed 0, their
 #   roles known. `--data DIR` takes English Web Treebank with PropBank's roles in their
 #   place. Nothing to fetch.
-# - **Cost** not measured yet
-# - **Result** not measured yet
+# - **Cost** 155 s of processor time, 1.1 GiB on one thread (`torch`, Keras 3.15); with
+#   `--data` 339 s, 1.6 GiB.
+# - **Result** span F1 of new sentences 99.8, where counts of each word at its place have 37.7
+#   and the same model without the mark 63.7; of verbs used as in no training sentence 98.2.
+#   English Web Treebank, trained on 9,398 verbs, tested on 1,580 of its dev part: 42.4 (word
+#   at its place 23.7, without the mark 11.0). Asserted is 95, 90 for the unseen uses, and 10
+#   points above both others.
 # - **Paper** Shi & Lin, 2019, https://arxiv.org/abs/1904.05255
 #
 # The one new idea: a sentence with two verbs has two answers. The question is put by a mark
@@ -266,8 +271,9 @@ class Grammar:
 
 
 # %% [markdown]
-# Of every second verb one way to say it is kept apart: it is never trained on. Whoever knows
-# "the guard warned the nurse" and the passive of other verbs knows who was warned by whom.
+# Of every second verb that can be used in several ways, one is kept apart and never trained
+# on. Whoever knows "the guard warned the nurse" and the passive of other verbs knows who was
+# warned by whom.
 
 
 # %%
@@ -519,7 +525,8 @@ if not QUICK and DATA is None:
     assert f1[TOLD, UNSEEN] > 0.9
 
 # %% [markdown]
-# Where a sentence has one verb, there is little to be told:
+# Where a sentence has one verb, there is nothing to be told; else the unmarked model must
+# give the same labels whichever verb was meant.
 
 
 # %%
@@ -568,13 +575,18 @@ mistaken = collections.Counter(
 print(f"mistakes in {last}: {mistaken.most_common(8)}")
 
 # %% [markdown]
-# In `13_ways.png` see ..
+# In `13_ways.png` see, in red, that a use is understood of a verb that never had it in
+# training: the passive and 把 and 被 wholly, the active least. All 24 cases with a mistake
+# are actives, most of "visited", which was trained on in the passive only, and of "dried",
+# alone and in the passive: whoever stood before these verbs was always `ARG1`.
 #
 # ## Use it
 #
 # The labels of a sentence must fit together. The likeliest one of each word by itself may go
 # on in a span that none began. Of all labellings in which none does, the tagger gives the
-# likeliest (Viterbi's algorithm).
+# likeliest (Viterbi's algorithm). It pays where the model is unsure: nothing much in new
+# sentences (99.2 to 99.8), more in unseen uses (95.2 to 98.2) and in the treebank, where 634
+# of 1,580 labellings would be broken (35.1 to 42.4).
 
 
 # %%
@@ -597,6 +609,9 @@ for part, cases in tests.items():
 
 # %% [markdown]
 # ### Who did what to whom?
+#
+# The last two say it in ways that the grammar does not have: a place in front, and someone
+# to whom it is done before "who". The model has not learnt English, and is wrong.
 
 # %%
 ASKED = [
@@ -633,7 +648,8 @@ figure.colorbar(image, ax=axes, label="probability")
 figure.savefig(PICTURES / "13_mark.png", dpi=120)
 
 # %% [markdown]
-# In `13_mark.png` see ..
+# In `13_mark.png` see the baker: below "thanked", above "sold", with all that says who the
+# baker is.
 #
 # ## Export and check that it still agrees
 #

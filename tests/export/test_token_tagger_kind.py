@@ -180,7 +180,9 @@ def test_the_script_reads_characters_with_a_pretrained_tokenizer(tmp_path):
     tagger = make_tagger(pretrained_tokenizer(), split="characters")
     export_litert(tagger, tmp_path / "t.tflite")
 
-    check_script(tmp_path / "t.tflite", tagger, ["", "中\u200b文 🙂", "Returns the sum 的 数组"])
+    check_script(
+        tmp_path / "t.tflite", tagger, ["", "中\u200b文 🙂", "Returns the sum 的 数组"]
+    )
 
 
 # ----------------------------------------------------------------------- errors

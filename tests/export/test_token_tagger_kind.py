@@ -127,7 +127,7 @@ def check_script(path, tagger, texts, *predicates):
     blocked = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
     given = [str(one) for row in zip(texts, *predicates, strict=True) for one in row]
 
-    lines = run_script("tag_litert.py", blocked, path, given)
+    lines = run_script("tag_litert.py", blocked, path, given, most_lines=75)
 
     found, tags = tagger(texts, *predicates), tagger.tags(texts, *predicates)
     assert lines == ["; ".join(f"{s.label}: {s.text}" for s in row) for row in found]

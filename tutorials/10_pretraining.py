@@ -11,9 +11,10 @@
 # - **Cost** eight minutes of processor time up to the last cell but two, on one thread
 #   (`torch`, Keras 3.15).
 # - **Result** after 1,000 steps a hidden word costs 4.41 nats and a next token 3.32, where
-#   frequencies alone give 5.96; a replaced token of files that were not seen has a higher
-#   logit than another one in 89.7 % of pairs. What each start is worth to the task is
-#   printed, with its spread, and not claimed.
+#   frequencies alone give 5.96; a replaced token of unseen files has a higher logit than
+#   another one in 89.7 % of pairs. To the task that is worth little: from 100 labels random
+#   weights reach 63.9 %, masked words 66.7 (2.8 +- 2.0 more), replaced tokens 63.2, the
+#   next token 64.5, which four draws of labels do not tell apart; counted words 72.8.
 # - **Paper** Clark et al., 2020, https://arxiv.org/abs/2003.10555; Devlin et al., 2018,
 #   https://arxiv.org/abs/1810.04805
 #
@@ -588,9 +589,17 @@ axis.legend(ncols=3)
 axis.set_ylim(0, 110)
 figure.savefig(PICTURES / "10_accuracy.png", dpi=120)
 
+if not QUICK:  # claimed of the starts: nothing
+    most = max(NUM_LABELS)
+    best = max(accuracy[name, most].mean() for name in starts)
+    assert accuracy[COUNTED, most].mean() > best + 3
+
 # %% [markdown]
-# In `10_accuracy.png` see a bar for each start and a dot for each draw of labels. Where the
-# dots of two bars mix, so few labels do not tell the two starts apart.
+# In `10_accuracy.png` see a bar for each start and a dot for each draw of labels. The dots
+# of the four starts mix: whatever was learnt from so little text, it is hardly more than
+# what the draw of the labels does, and naive Bayes, which has learnt nothing before, is
+# ahead with 100 labels. (Rates and steps of the
+# task are untuned.)
 #
 # ## Export and check that it still agrees
 #
@@ -598,7 +607,7 @@ figure.savefig(PICTURES / "10_accuracy.png", dpi=120)
 
 # %%
 texts, labels = draw(labelled, max(NUM_LABELS), SEED)
-classifier = classifier_from(starts[REPLACED], texts, labels, SEED)
+classifier = classifier_from(starts[MASKED], texts, labels, SEED)
 classifier.save(WORK / "pipeline")
 loaded = keras_lm.pipelines.load(WORK / "pipeline")
 asked = [*test_texts[:20], "数组 🙂", ""]

@@ -20,7 +20,8 @@
 # The one new idea: a text without labels is full of questions whose answers are known. Hide
 # a part and let the model write it (generative: one of all tokens, where something is
 # hidden), or change a part and let it judge (discriminative: yes or no, at every token).
-# Either way the body learns what words go together, and a small head on it needs few labels.
+# Either way the body learns what words go together, and a small head on it should then need
+# fewer labels: how much of that so short a pretraining buys is seen at the end.
 
 # %% Settings: everything you may want to change
 import os
@@ -597,8 +598,7 @@ if not QUICK:  # claimed of the starts: nothing
 # In `10_accuracy.png` see a bar for each start and a dot for each draw of labels. The dots
 # of the four starts mix: whatever was learnt from so little text, it is hardly more than
 # what the draw of the labels does, and naive Bayes, which has learnt nothing before, is
-# ahead with 100 labels. (Rates and steps of the
-# task are untuned.)
+# ahead with 100 labels. (Rates and steps of the task are untuned.)
 #
 # ## Export and check that it still agrees
 #

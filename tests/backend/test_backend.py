@@ -407,12 +407,14 @@ def test_an_lstm_tells_the_shapes_that_it_gives(masked):
             mask = inputs[..., 0] > 0 if masked else None
             return backend.lstm(inputs, *others[:3], mask, *others[3:])
 
-    symbols = LSTM()(*[keras.Input(batch_shape=shape) for shape in LSTM_SHAPES])
-    found = LSTM()(*LSTM_ARRAYS)
+    layer = LSTM(dtype="float16")
+    symbols = layer(*[keras.Input(batch_shape=shape) for shape in LSTM_SHAPES])
+    found = layer(*LSTM_ARRAYS)
 
     for symbol, one in zip(symbols, found, strict=True):
         assert len(symbol.shape) == len(one.shape)
         assert all(a in (None, b) for a, b in zip(symbol.shape, one.shape, strict=True))
+        assert symbol.dtype == keras.backend.standardize_dtype(one.dtype) == "float16"
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch draws its own")

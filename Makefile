@@ -19,7 +19,7 @@ TEST_BACKENDS := torch jax tensorflow
 ONCE := torch
 # Nearly all of a test with XLA is compilation; half the time without these.
 run-jax run-tensorflow: export XLA_FLAGS := --xla_backend_optimization_level=0 \
-  --xla_cpu_use_fusion_emitters=false
+  --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 
 .PHONY: help setup demo test test-slow check lint format bench bench-quick tutorials clean
 

@@ -23,12 +23,22 @@ SECTIONS = [
 HEAD = ["You will", "Read first", "Data", "Cost", "Result", "Paper"]
 # What is about the backends runs on each of them, with the slow tests.
 ON_EVERY_BACKEND = {"02_language_model"}
+# They take long also when they are shrunk: with the slow tests.
+SLOW = {
+    "04_bayesian_attention",
+    "10_pretraining",
+    "11_fine_tuning",
+    "14_semantic_search",
+    "15_word_senses",
+    "16_dialogue",
+}
 
 
 def named(path):
     everywhere = path.stem in ON_EVERY_BACKEND
-    mark = pytest.mark.slow_elsewhere if everywhere else pytest.mark.once
-    return pytest.param(path, marks=mark, id=path.stem)
+    marks = [pytest.mark.slow_elsewhere if everywhere else pytest.mark.once]
+    marks += [pytest.mark.slow] * (path.stem in SLOW)
+    return pytest.param(path, marks=marks, id=path.stem)
 
 
 @pytest.mark.parametrize("path", [named(path) for path in TUTORIALS])

@@ -7,6 +7,7 @@ the same backend, `torch.nn.LSTM` in a plain PyTorch loop beside any backend of 
 import keras
 import numpy as np
 
+from benchmarks.speed.fit_rows import fit_rows
 from benchmarks.speed.goal import Goal, times_as_fast
 from benchmarks.speed.training import torch_steps
 from keras_lm.models import LSTMLanguageModel
@@ -49,9 +50,7 @@ def tokens(_rival):
 def trained(model, inputs, targets):
     """`fit` over all rows once."""
     model.compile(keras.optimizers.SGD(1.0, global_clipnorm=5.0), MaskedCrossEntropy())
-    return lambda: model.fit(
-        inputs, targets, batch_size=BATCH, verbose=0, shuffle=False
-    )
+    return fit_rows(model, inputs, targets, BATCH)
 
 
 def keras_model():

@@ -10,6 +10,7 @@ machine's peak.
 import keras
 import numpy as np
 
+from benchmarks.speed.fit_rows import fit_rows
 from benchmarks.speed.goal import Goal, times_as_fast
 from keras_lm.models import TransformerDecoder
 from keras_lm.training import MaskedCrossEntropy
@@ -96,7 +97,7 @@ def decoder(dropout, vocabulary_size=VOCABULARY):
 def fitted(model, loss, inputs, targets):
     """`fit` over all rows once; KerasHub would measure its accuracy besides."""
     model.compile(keras.optimizers.AdamW(3e-4), loss, weighted_metrics=None)
-    return lambda: model.fit(inputs, targets, BATCH, verbose=0, shuffle=False)
+    return fit_rows(model, inputs, targets, BATCH)
 
 
 def keras_hub_fit(inputs, targets, dropout):

@@ -139,6 +139,9 @@ def gumbel(seed, step):
 
 def lstm(inputs, kernel, recurrent_kernel, bias, mask, hidden, cell):
     """PyTorch's fused kernel; padding is moved behind the real steps and back."""
+    if inputs.is_meta:  # only shapes are asked for: no step is taken
+        outputs = inputs.new_empty((*inputs.shape[:2], hidden.shape[-1]))
+        return outputs, torch.empty_like(hidden), torch.empty_like(cell)
     if mask is None:
         return _fused_lstm(inputs, kernel, recurrent_kernel, bias, hidden, cell)
     order = torch.argsort(mask.logical_not().byte(), dim=1, stable=True)  # real first
@@ -172,9 +175,16 @@ def _fused_lstm(inputs, kernel, recurrent_kernel, bias, hidden, cell):
 
 
 def scan(function, state, steps):
-    """A loop."""
+    """A loop; where only shapes are asked for, its first turn."""
+    arrays = list(steps.values())
+    if arrays[0].is_meta:  # Keras takes 83 and 89 steps for a length that is unknown
+        state = function(state, {name: array[0] for name, array in steps.items()})
+        return {
+            name: one.new_empty((len(arrays[0]), *one.shape))
+            for name, one in state.items()
+        }
     states = []
-    for step in zip(*steps.values(), strict=True):
+    for step in zip(*arrays, strict=True):
         state = function(state, dict(zip(steps, step, strict=True)))
         states.append(state)
     return {name: torch.stack([one[name] for one in states]) for name in state}

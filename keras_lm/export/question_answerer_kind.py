@@ -13,6 +13,7 @@ from keras_lm.export.reference import (
     PROBES,
     as_bytes,
     real_tokens,
+    refuse_far,
     refuse_none_fits,
     refuse_not_finite,
 )
@@ -77,13 +78,7 @@ def refuse(checked: dict, expected: dict) -> float:
             "The SavedModel must give the answer that the model does. "
             f"Received: {checked['answers']}"
         )
-    difference = checked["largest_difference"]
-    if not checked["finite"] or not difference <= TOLERANCE:
-        raise ExportError(
-            f"The SavedModel's scores must be within {TOLERANCE} of the model's. "
-            f"Received: a difference of {difference}, the largest in "
-            f"{checked['furthest']!r}"
-        )
+    refuse_far("scores", checked, TOLERANCE)
     return checked["greedy_agreement"]
 
 

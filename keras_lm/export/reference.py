@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_lm.export.export_error import ExportError
 from keras_lm.generation import generate
 from keras_lm.generation.generate import bucket
 
@@ -166,6 +167,28 @@ def refuse_not_finite(what: str, arrays) -> None:
             f"The model's {what} must be finite to be exported. "
             f"Received: {bad} numbers that are not"
         )
+
+
+def refuse_far(what: str, checked: dict, tolerance: float) -> None:
+    """Raises unless a SavedModel's numbers are near those of the model.
+
+    Args:
+        what: str, what the numbers are called.
+        checked: dict of a checker: `finite`, `largest_difference`, and `furthest`, the
+            text where it is, if it has one.
+        tolerance: float, the largest difference that is allowed.
+
+    Raises:
+        ExportError: one is further, or not finite.
+    """
+    difference = checked["largest_difference"]
+    if checked["finite"] and difference <= tolerance:
+        return
+    place = f", the largest in {checked['furthest']!r}" if "furthest" in checked else ""
+    raise ExportError(
+        f"The SavedModel's {what} must be within {tolerance} of the model's. "
+        f"Received: a difference of {difference}{place}"
+    )
 
 
 def _until(stop, tokens):

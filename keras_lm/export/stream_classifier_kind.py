@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.reference import PROBES, as_bytes, refuse_not_finite
+from keras_lm.export.reference import (
+    PROBES,
+    as_bytes,
+    refuse_far,
+    refuse_not_finite,
+)
 from keras_lm.pipelines.stream_arrays import PADDING, padded_token_ids
 from keras_lm.text import unicode
 
@@ -76,12 +81,7 @@ def refuse(checked: dict, expected: dict) -> float:
     Raises:
         ExportError: it does not agree.
     """
-    difference = checked["largest_difference"]
-    if not checked["finite"] or not difference <= TOLERANCE:
-        raise ExportError(
-            f"The SavedModel's scores must be within {TOLERANCE} of the model's. "
-            f"Received: a difference of {difference}"
-        )
+    refuse_far("scores", checked, TOLERANCE)
     if not checked["agrees"]:
         raise ExportError(
             "The SavedModel must name the label that the model does. "

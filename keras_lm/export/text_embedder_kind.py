@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from keras_lm.export.export_error import ExportError
 from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_texts import (
     describe_tokenizer,
@@ -13,6 +12,7 @@ from keras_lm.export.reference import (
     PROBES,
     as_bytes,
     real_tokens,
+    refuse_far,
     refuse_none_fits,
     refuse_not_finite,
 )
@@ -59,13 +59,7 @@ def refuse(checked: dict, expected: dict) -> float:
     Raises:
         ExportError: it does not agree.
     """
-    difference = checked["largest_difference"]
-    if not checked["finite"] or not difference <= TOLERANCE:
-        raise ExportError(
-            f"The SavedModel's vectors must be within {TOLERANCE} of the model's. "
-            f"Received: a difference of {difference}, the largest in "
-            f"{checked['furthest']!r}"
-        )
+    refuse_far("vectors", checked, TOLERANCE)
     return checked["greedy_agreement"]
 
 

@@ -14,6 +14,7 @@ from keras_lm.export.reference import (
     PROBES,
     as_bytes,
     real_tokens,
+    refuse_far,
     refuse_none_fits,
     refuse_not_finite,
 )
@@ -82,13 +83,7 @@ def refuse(checked: dict, expected: dict) -> float:
     Raises:
         ExportError: it does not agree.
     """
-    difference = checked["largest_difference"]
-    if not checked["finite"] or not difference <= TOLERANCE:
-        raise ExportError(
-            f"The SavedModel's scores must be within {TOLERANCE} of the model's. "
-            f"Received: a difference of {difference}, the largest in "
-            f"{checked['furthest']!r}"
-        )
+    refuse_far("scores", checked, TOLERANCE)
     if not checked["agrees"]:
         raise ExportError(
             "The SavedModel must label the words as the model does. "

@@ -60,6 +60,9 @@ def shuffled(numbers, seed: int | None, *salt):
 def quietly(dataset):
     """The dataset, made a little ahead by one thread: the cores are for training.
 
+    It is not tuned: as an iterator ends, TensorFlow 2.21 often waits for the thread
+    that tunes, which may sleep as long again as the epoch took.
+
     Args:
         dataset: `tf.data.Dataset`.
 

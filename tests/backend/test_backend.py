@@ -382,6 +382,41 @@ def test_scan_equals_a_loop_and_so_do_its_gradients():
         assert_close(actual, wanted)
 
 
+def test_shapes_are_told_without_taking_the_steps():
+    turns = []
+
+    def function(state, step):
+        turns.append(1)
+        return {"sum": state["sum"] + step["new"]}
+
+    class Scan(keras.layers.Layer):
+        def call(self, steps):
+            return backend.scan(function, {"sum": steps[0]}, {"new": steps})["sum"]
+
+    symbol = Scan(dtype="float16")(keras.Input(batch_shape=(40, 2, 3)))
+
+    assert (tuple(symbol.shape)[1:], symbol.dtype) == ((2, 3), "float16")
+    assert symbol.shape[0] in (40, None)  # TensorFlow leaves it open
+    assert 0 < len(turns) < 40
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_lstm_tells_the_shapes_that_it_gives(masked):
+    class LSTM(keras.layers.Layer):
+        def call(self, inputs, *others):
+            mask = inputs[..., 0] > 0 if masked else None
+            return backend.lstm(inputs, *others[:3], mask, *others[3:])
+
+    layer = LSTM(dtype="float16")
+    symbols = layer(*[keras.Input(batch_shape=shape) for shape in LSTM_SHAPES])
+    found = layer(*LSTM_ARRAYS)
+
+    for symbol, one in zip(symbols, found, strict=True):
+        assert len(symbol.shape) == len(one.shape)
+        assert all(a in (None, b) for a, b in zip(symbol.shape, one.shape, strict=True))
+        assert symbol.dtype == keras.backend.standardize_dtype(one.dtype) == "float16"
+
+
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch draws its own")
 def test_dropout_is_the_same_on_every_backend_that_hashes():
     inputs = ops.ones((2, 20))

@@ -13,6 +13,7 @@ from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.token_tagger_kind import litert_signatures, reference, refuse
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
 
@@ -121,6 +122,28 @@ def test_names_and_tokenizer_lie_beside(litert):
     assert rules["unknown_id"] == 2
 
 
+def check_script(path, tagger, texts, *predicates):
+    """The script of saved_models/README.md finds the spans that the pipeline finds."""
+    blocked = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
+    given = [str(one) for row in zip(texts, *predicates, strict=True) for one in row]
+
+    lines = run_script("tag_litert.py", blocked, path, given, most_lines=75)
+
+    found, tags = tagger(texts, *predicates), tagger.tags(texts, *predicates)
+    assert lines == ["; ".join(f"{s.label}: {s.text}" for s in row) for row in found]
+    assert any(label[0] == "I" for row in tags for label in row)
+    # The likeliest label of each word by itself would not do.
+    shares = tagger.log_probabilities(texts, *predicates)
+    assert tags != [[LABELS[n] for n in row.argmax(axis=-1)] for row in shares]
+
+
+def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(litert):
+    texts = ["中文 和 ▁ emoji 👩‍👧 = \x1b", "Returns the  sum of two values", "main"]
+    tagger = make_tagger(marks_predicate=True)
+
+    check_script(litert.path, tagger, texts, [4, 0, 0])
+
+
 def test_who_is_told_no_predicate_takes_no_marks():
     tagger = make_tagger()
     if keras.backend.backend() == "tensorflow":
@@ -149,6 +172,17 @@ def test_the_other_way_round(of_roles, tmp_path):
         check_same(signatures, tagger, PROMPTS)
     assert (tmp_path / "roles.tokenizer.json").exists()
     assert litert.largest_difference > 0
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_script_reads_characters_with_a_pretrained_tokenizer(tmp_path):
+    tagger = make_tagger(pretrained_tokenizer(), split="characters")
+    export_litert(tagger, tmp_path / "t.tflite")
+
+    check_script(
+        tmp_path / "t.tflite", tagger, ["", "中\u200b文 🙂", "Returns the sum 的 数组"]
+    )
 
 
 # ----------------------------------------------------------------------- errors

@@ -66,6 +66,7 @@ def test_padding_has_no_influence_and_a_mark_has_everywhere():
     assert_close(logits_of(model, unmarked), none)
 
 
+@pytest.mark.slow_elsewhere
 def test_it_learns_what_a_mark_means():
     # All labels are 1 where the marked token is above 6; no loss is taken at the first.
     numbers = np.random.default_rng(seed=3)

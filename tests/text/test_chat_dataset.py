@@ -126,6 +126,7 @@ def make_model(name):
     )
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("name", ["lstm", "transformer"])
 def test_fit_learns_what_the_assistant_says(name):
     keras.utils.set_random_seed(5)

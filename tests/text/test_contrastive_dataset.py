@@ -130,6 +130,7 @@ def test_orders_come_from_the_seed():
     assert int(dataset.cardinality()) == len(first)
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_draws_matches_together():
     keras.utils.set_random_seed(1)
     encoder = TransformerEncoder(TOKENIZER.vocabulary_size, 1, 2, 8, 6, 40)

@@ -70,6 +70,7 @@ def test_types_and_number_are_known():
     assert int(dataset_of(repeat=True).cardinality()) == -1
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_learns_and_evaluate_takes_it():
     encoder = TransformerEncoder(
         vocabulary_size=MASKER.vocabulary_size,

@@ -55,3 +55,5 @@ def test_quietly_changes_no_element():
 
     assert seen(dataset) == [0, 0]
     assert dataset.options().threading.private_threadpool_size == 1
+    # As its iterator ends, TensorFlow would wait for the thread that tunes.
+    assert dataset.options().autotune.enabled is False

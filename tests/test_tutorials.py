@@ -25,6 +25,7 @@ HEAD = ["You will", "Read first", "Data", "Cost", "Result", "Paper"]
 ON_EVERY_BACKEND = {"02_language_model"}
 # They take long also when they are shrunk: with the slow tests.
 SLOW = {
+    "02_language_model",  # what `keras-lm demo` does, which is tested too
     "04_bayesian_attention",
     "10_pretraining",
     "11_fine_tuning",

@@ -93,6 +93,7 @@ def test_a_text_may_be_longer_than_pipelines_read():
     assert tuple(model(TOKEN_IDS).shape) == (2, 7, 6)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_masked_language_model_and_a_classifier_stand_on_it():
     positions = np.array([[5, 2, 0], [3, 3, 1]], "int32")
     inputs = {"token_ids": TOKEN_IDS, "masked_positions": positions}

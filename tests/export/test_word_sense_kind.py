@@ -97,10 +97,12 @@ def check_script(path, sense, marked):
 
 @pytest.mark.once
 def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(litert, sense):
-    long = "中文，再 ▁ \x1b加 the [[👩‍👧]]s]] of two values, " + "and no more " * 9
+    at_end = "Returns the sum of two values. " * 3 + "the [[🙂]] 再加"
+    inside = "中文，再 ▁ \x1b加一些字。 Returns two values, 加 the [[main]]s]]: "
 
-    assert check_script(litert.path, sense, "[[bank]]") != ""
-    assert check_script(litert.path, sense, long) == ""  # the first: none has the lead
+    assert check_script(litert.path, sense, at_end) != ""
+    # None is far enough above the first.
+    assert check_script(litert.path, sense, inside + "再加一些字。" * 9) == ""
 
 
 @pytest.mark.slow

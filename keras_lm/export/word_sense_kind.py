@@ -12,6 +12,7 @@ from keras_lm.export.reference import (
     refuse_not_finite,
 )
 from keras_lm.pipelines.marked_arrays import marked_arrays
+from keras_lm.text.encode_words import frame_of
 from keras_lm.text.marked_texts import MARKS
 
 # Its exports give vectors as an embedder's do.
@@ -115,6 +116,7 @@ def litert_description(pipeline) -> dict:
     Returns:
         dict of plain Python.
     """
+    before, behind = frame_of(pipeline.tokenizer)
     return {
         "signatures": ["embed"],
         # Around a word, which is encoded alone, as what is before it and behind it.
@@ -123,7 +125,11 @@ def litert_description(pipeline) -> dict:
         "max_length": pipeline.max_length,  # tokens of a text, special ones included
         "truncate": pipeline.truncate,
         "vector": {"shape": [1, pipeline.model.encoder.hidden_dim], "dtype": "float32"},
-        "tokenizer": describe_tokenizer(pipeline.tokenizer),
+        "tokenizer": {
+            **describe_tokenizer(pipeline.tokenizer),
+            "before": before,  # special tokens of a text
+            "behind": behind,
+        },
     }
 
 

@@ -18,12 +18,15 @@ from keras_lm.export.question_answerer_kind import (
 from keras_lm.text.context_windows import context_windows, window_arrays
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
 
 pytestmark = pytest.mark.slow_elsewhere
 QUESTIONS = [prompt or "nothing?" for prompt in PROMPTS]
 CONTEXTS = [*QUESTIONS[1:], " Returns the sum. \u3000🙂 "]
+BLOCKED = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
+NONE = "no answer"
 
 
 def make_question_answerer(tokenizer=None, num_segments=2, **options):
@@ -137,6 +140,45 @@ def test_litert_alone_gives_the_logits_of_a_long_context_window_by_window(
         found = runner(**given)["logits"]
         expected = np.asarray(answerer.model.predict_on_batch(given))
         assert_close(found, expected, 1e-4)
+
+
+def check_script(path, answerer, questions, contexts):
+    """The script of saved_models/README.md answers what the pipeline does."""
+    given = [text for pair in zip(questions, contexts, strict=True) for text in pair]
+
+    lines = run_script("answer_litert.py", BLOCKED, path, given, most_lines=75)
+
+    spans, scores = expected_of(answerer, questions, contexts)
+    said = [f"{start}:{end} {text}" if text else NONE for text, start, end in spans]
+    found, answers = zip(*(line.split(" ", 1) for line in lines), strict=True)
+    assert list(answers) == said
+    assert_close([float(one) for one in found], scores, 1e-3)
+    return said
+
+
+@pytest.mark.once
+def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(litert, answerer):
+    questions = ["who", "Returns the sum", "谁？", "Returns the", "a ▁\x1b b"]
+    contexts = ["中文 🙂 " * 9, "Returns the sum of two values. " * 6, "the"]
+    contexts += ["a value pass", "▁▁▁\x1b of 字 再"]
+
+    said = check_script(litert.path, answerer, questions, contexts)
+
+    # In the last window; above none, but by too little; behind a space of its token.
+    assert said[1:4] == ["159:166 rns the", NONE, "2:7 value"]
+    with pytest.raises(AssertionError, match="both must hold some text"):
+        run_script("answer_litert.py", BLOCKED, litert.path, ["who", " "], 75)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_script_reads_a_pretrained_tokenizer_and_a_stride(tmp_path):
+    options = {"max_length": 19, "stride": 5, "no_answer": False}
+    answerer = make_question_answerer(pretrained_tokenizer(), 1, **options)
+    report = export_litert(answerer, tmp_path / "a.tflite")
+    contexts = [*CONTEXTS[:2], "É 中\u3000文 🙂, the summing" * 9, " Returns the sum. "]
+
+    check_script(report.path, answerer, QUESTIONS[:2] * 2, contexts)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Senses of words: both exports give the vectors that the pipeline gives."""
 
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.word_sense_kind import reference, refuse
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import CHECKED, pretrained_tokenizer
 from tests.fakes import random_weights
 
@@ -22,6 +24,7 @@ MARKED = [
     b"\xff [[b\xc3]]",
     "the [[bank]] fell",
 ]
+GLOSSES = ["", "who lends money", "🙂🙂 ▁ \x1b", "中文 字", "a long row of it, up " * 9]
 
 
 def make_sense(tokenizer, **more):
@@ -34,12 +37,17 @@ def make_sense(tokenizer, **more):
 
 @pytest.fixture(scope="module")
 def sense():
-    return make_sense(text.train_tokenizer(TEXTS * 5, 310), lead=0.5)
+    return make_sense(text.train_tokenizer(TEXTS * 5, 310), lead=0.5, truncate=True)
 
 
 @pytest.fixture(scope="module")
 def bert():
     return make_sense(pretrained_tokenizer(), max_length=9, truncate=True)
+
+
+@pytest.fixture(scope="module")
+def litert(sense, tmp_path_factory):
+    return export_litert(sense, tmp_path_factory.mktemp("litert") / "s.tflite")
 
 
 def test_the_saved_model_says_what_the_pipeline_says(bert, tmp_path):
@@ -57,14 +65,58 @@ def test_the_saved_model_says_what_the_pipeline_says(bert, tmp_path):
         assert len(np.unique(bert.vectors(texts).round(3), axis=0)) == len(texts)
 
 
-def test_the_litert_file_takes_the_place_of_the_word(sense, tmp_path):
-    report = export_litert(sense, tmp_path / "s.tflite")
+def test_the_litert_file_takes_the_place_of_the_word(litert):
+    about = json.loads(litert.path.with_suffix(".json").read_text("utf-8"))
 
-    about = json.loads(report.path.with_suffix(".json").read_text("utf-8"))
-    assert report.agrees and report.largest_difference < 1e-5
-    assert strange_ops(report.path.read_bytes()) == set()
+    assert litert.agrees and litert.largest_difference < 1e-5
+    assert strange_ops(litert.path.read_bytes()) == set()
+    assert litert.path.with_suffix(".tokenizer.model").exists()
     assert (about["marks"], about["lead"]) == (["[[", "]]"], 0.5)
+    assert (about["max_length"], about["truncate"]) == (47, True)
     assert about["vector"] == {"shape": [1, 12], "dtype": "float32"}
+    rules = about["tokenizer"]
+    assert (rules["before"], rules["behind"]) == ([], [rules["separator_id"]])
+
+
+def check_script(path, sense, marked):
+    """The script of saved_models/README.md ranks the senses as the pipeline does."""
+    blocked = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
+
+    lines = run_script("sense_litert.py", blocked, path, [marked, *GLOSSES], 75)
+
+    (scores,) = sense.scores([marked], [GLOSSES])
+    found, ranked = zip(*(line[2:].split(" ", 1) for line in lines), strict=True)
+    assert list(ranked) == [GLOSSES[place] for place in np.argsort(-scores)]
+    assert_close([float(one) for one in found], -np.sort(-scores), 1e-3)
+    senses = [SimpleNamespace(gloss=gloss) for gloss in GLOSSES]
+    (chosen,) = sense([marked], SimpleNamespace(senses=lambda word, pos: senses))
+    marks = ["* "[gloss != chosen.gloss] for gloss in ranked]
+    assert [line[0] for line in lines] == marks
+    return chosen.gloss
+
+
+@pytest.mark.once
+def test_the_script_in_the_readme_runs_without_tensorflow_and_keras(litert, sense):
+    at_end = "Returns the sum of two values. " * 3 + "the [[🙂]] 再加"
+    inside = "中文，再 ▁ \x1b加一些字。 Returns two values, 加 the [[main]]s]]: "
+
+    assert check_script(litert.path, sense, at_end) != ""
+    # None is far enough above the first.
+    assert check_script(litert.path, sense, inside + "再加一些字。" * 9) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_script_reads_a_pretrained_tokenizer(bert, tmp_path):
+    path = export_litert(bert, tmp_path / "s.tflite").path
+
+    for marked in (
+        "[[中文]]🙂",
+        "Of many words the [[Markéd]] one and what is near it",
+    ):
+        check_script(path, bert, marked)
+    with pytest.raises(AssertionError, match="no word is marked"):
+        run_script("sense_litert.py", ["keras_lm"], path, ["a bank", "land"], 75)
 
 
 @pytest.mark.once

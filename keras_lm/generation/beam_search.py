@@ -57,9 +57,11 @@ def beam_search(
 
     A row ends when no hypothesis that goes on can beat the worst it would answer, which
     changes no answer, or when `patience * beam_size` hypotheses have finished and the
-    best of them scores as high as those that go on do so far. A batch gives each row
-    what it gets alone; a beam of 1 is `generate`, greedy. The loop is compiled once for
-    each setting, batch size and bucket of lengths.
+    best of them scores as high as those that go on do so far. Those that still go on
+    after `max_new_tokens` are cut off there and compared with the finished ones by
+    their scores. A batch gives each row what it gets alone; a beam of 1 is `generate`,
+    greedy. The loop is compiled once for each setting, batch size and bucket of
+    lengths.
 
     Shapes: `B` batch, `S` source, `N` hypotheses, `T` new tokens.
 
@@ -101,8 +103,9 @@ def beam_search(
 
     Returns:
         `Hypotheses`: `token_ids`, int32 `(B, N, T)`, and `scores`, float32 `(B, N)`,
-        best first; with `return_attention` also `attention`, float32 `(B, N, T, S)`,
-        where `S` counts the real tokens of the longest source.
+        best first; `finished`, bool `(B, N)`, `False` where one was cut off; with
+        `return_attention` also `attention`, float32 `(B, N, T, S)`, where `S` counts
+        the real tokens of the longest source.
 
     Raises:
         ValueError: a number out of range or that does not fit another, no attention
@@ -241,4 +244,5 @@ def _answer(found, num_new, num_source):
     attention = found.get("attention")  # (B, N, T, S)
     if attention is not None:
         attention = attention[:, :, :num_new, :num_source]
-    return Hypotheses(found["token_ids"][:, :, :num_new], found["score"], attention)
+    token_ids = found["token_ids"][:, :, :num_new]
+    return Hypotheses(token_ids, found["score"], found["finished"], attention)

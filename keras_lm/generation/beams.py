@@ -12,6 +12,7 @@ holds nothing;
 `num_ended`, int32 `(R,)`: hypotheses that have finished so far, kept or not;
 `step` and `max_step`, int32 `()`: new tokens so far, and at most;
 `finished`, bool `(R,)`: the groups that nothing can change any more;
+`cut_off`, bool `(R,)`: those of them that could have gone on after the last step;
 and, where the source's attention counts, `coverage`, float32 `(R, K, S)`, what each
 source position got from all tokens, and `attention`, `(R, K, T, S)`, from each.
 
@@ -30,11 +31,7 @@ from keras import ops
 from keras_lm import backend
 from keras_lm.generation.choose import choose, scored
 from keras_lm.generation.decoding import is_stop
-from keras_lm.generation.hypotheses import (
-    joined,
-    keep_finished_first,
-    no_hypotheses,
-)
+from keras_lm.generation.hypotheses import joined, keep_best, no_hypotheses
 from keras_lm.generation.token_sets import exclude_others
 
 
@@ -119,7 +116,9 @@ def advance(model, carry, plan):
 
 
 def end(carry, plan):
-    """The answer: the finished hypotheses, then the best of those cut off.
+    """The answer: the best of the finished hypotheses and of those cut off.
+
+    What went on in a group that had finished before the last step is no answer.
 
     Args:
         carry: as `begin` or `advance` gave it.
@@ -131,20 +130,21 @@ def end(carry, plan):
     """
     pool = {**carry["pool"], "finished": ops.isfinite(carry["pool"]["score"])}
     num_new = ops.shape(pool["token_ids"])[2]
+    score = scored(carry, carry["log_probability"], carry["step"], plan)  # (R, K)
     live = {
-        "score": scored(carry, carry["log_probability"], carry["step"], plan),
+        "score": ops.where(ops.expand_dims(carry["cut_off"], 1), score, -math.inf),
         "token_ids": carry["history"][:, :, -num_new:],
         "finished": ops.zeros_like(carry["log_probability"], dtype="bool"),
     }
     if plan.with_attention:
         live["attention"] = carry["attention"]
-    found = keep_finished_first(joined(pool, live), plan.num_kept)  # (R, n, ..)
+    found = keep_best(joined(pool, live), plan.num_kept)  # (R, n, ..)
     number = plan.num_groups * plan.num_kept
     found = {
         name: ops.reshape(array, (-1, number, *ops.shape(array)[2:]))
         for name, array in found.items()
     }
-    found = keep_finished_first(found, number)  # (B, N, ..)
+    found = keep_best(found, number)  # (B, N, ..)
     is_empty = ops.expand_dims(ops.logical_not(ops.isfinite(found["score"])), 2)
     filler = (*plan.stop_token_ids, 0)[0]
     return {**found, "token_ids": ops.where(is_empty, filler, found["token_ids"])}

@@ -15,26 +15,28 @@ from keras import ops
 class Hypotheses(NamedTuple):
     """What beam search found for each row of a batch, best first.
 
-    A hypothesis that ended in a stop token comes before those that did not.
-
     Shapes: `B` batch, `N` hypotheses, `T` new tokens, `S` source positions.
 
     Args:
         token_ids: int32 `(B, N, T)`. The new tokens; after its stop token a hypothesis
-            repeats it, so one without a stop token was cut off.
+            repeats it.
         scores: float32 `(B, N)`. -inf where there was no other hypothesis.
+        finished: bool `(B, N)`. Whether it ended in a stop token; one that did not was
+            cut off at the most tokens.
         attention: float32 `(B, N, T, S)` or `None`. What was looked at in the source
             when each token was chosen; 0 after the end.
 
     Example:
         >>> found = keras_lm.generation.Hypotheses(
-        ...     np.array([[[5, 2, 2], [7, 8, 9]]]), np.array([[-0.3, -1.5]]))
+        ...     np.array([[[5, 2, 2], [7, 8, 9]]]), np.array([[-0.3, -1.5]]),
+        ...     np.array([[True, False]]))
         >>> found.token_ids.shape, found.scores.shape
         ((1, 2, 3), (1, 2))
     """
 
     token_ids: np.ndarray
     scores: np.ndarray
+    finished: np.ndarray
     attention: np.ndarray | None = None
 
 
@@ -107,19 +109,6 @@ def keep_best(hypotheses, num_kept):
     """The hypotheses of highest score, best first; of equal ones the first."""
     _, index = ops.top_k(hypotheses["score"], num_kept)
     return {name: pick(array, index) for name, array in hypotheses.items()}
-
-
-def keep_finished_first(hypotheses, num_kept):
-    """Like `keep_best`, but those with `finished`, bool `(R, n)`, stand before others.
-
-    Empty places are not finished.
-    """
-    number = hypotheses["score"].shape[1]
-    ordered = keep_best(hypotheses, number)
-    place = ops.arange(number, 0, -1, dtype="float32")  # falls, so the order is kept
-    place = ops.where(ordered["finished"], place + number, place)  # (R, n)
-    _, index = ops.top_k(place, num_kept)
-    return {name: pick(array, index) for name, array in ordered.items()}
 
 
 def pick(array, index):

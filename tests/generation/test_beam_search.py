@@ -41,8 +41,9 @@ def plain_search(
     diversity_penalty=0.5,
     extra=lambda text: 0.0,
 ):
-    """`[(tokens, score)]`, finished ones first. No bound: only patience ends it.
+    """`[(tokens, score)]`, best first. No bound: only patience ends it.
 
+    What goes on after the last step in a group that is still open is cut off there.
     `log_probs(text)` gives `(V,)`; `extra(text)` is added to the score.
     """
     size, kept = beam_size // num_groups, num_hypotheses // num_groups
@@ -78,11 +79,9 @@ def plain_search(
                 taken[text[-1]] += 1
     answer = []
     for group in groups:
-        pool = sorted(group["pool"], reverse=True)
-        live = sorted(((score(t, x), x) for t, x in group["live"]), reverse=True)
-        pool = [(True, *h) for h in pool] + [(False, *h) for h in live]
-        answer += pool[:kept]
-    return [(text, total) for _, total, text in sorted(answer, reverse=True)]
+        cut_off = [(score(t, x), x) for t, x in group["live"] if group["open"]]
+        answer += sorted(group["pool"] + cut_off, reverse=True)[:kept]
+    return [(text, total) for total, text in sorted(answer, reverse=True)]
 
 
 def of_model(model, prompt, source=()):
@@ -97,6 +96,8 @@ def assert_found(found, row, expected, stops=()):
         for text, _ in expected
     ]
     np.testing.assert_array_equal(found.token_ids[row], texts)
+    ended = [text[-1] in stops and total > -math.inf for text, total in expected]
+    assert found.finished[row].tolist() == ended
     assert_close(found.scores[row], [score for _, score in expected], 1e-5)
 
 
@@ -133,6 +134,31 @@ def test_two_steps_by_hand():
     assert found.token_ids.tolist() == [[[1] * 9, [2] + [1] * 8]]
     assert_close(found.scores, np.log([[0.5, 0.15]]))
     assert found.attention is None
+
+
+@pytest.mark.parametrize(
+    ("beam_size", "num_new", "likely", "settings"),
+    # A row that has enough answers waits for what leads; patience without end.
+    [(4, 6, 0.95, {}), (3, 3, 0.97, {"length_penalty": 0.0, "patience": math.inf})],
+)
+def test_what_is_cut_off_competes_by_its_score(beam_size, num_new, likely, settings):
+    # Token 1 stops, with .02 at any step: "2 2 .. 2" is the likeliest by far.
+    others = (0.98 - likely) / 2
+    found = beam_search(
+        *(TableModel(4), [[0]], None, beam_size, num_new, [1]),
+        num_hypotheses=2,
+        sampler=constant(others, 0.02, likely, others),
+        **settings,
+    )
+
+    scale = ((5 + num_new) / 6) ** settings.get("length_penalty", 1.0)
+    assert found.token_ids[0, 0].tolist() == [2] * num_new
+    assert_close(found.scores[0, 0], num_new * np.log(likely) / scale)
+    assert not found.finished[0, 0]
+    # Of those that end the last is the best; the first, where length is no help.
+    ended = [1] * num_new if settings else [*[2] * (num_new - 1), 1]
+    assert found.token_ids[0, 1].tolist() == ended
+    assert found.finished[0, 1]
 
 
 # KerasHub 0.32's BeamSampler: what is wrong there, right.
@@ -178,12 +204,10 @@ def test_all_hypotheses_come_back_best_first():
     found = beam_search(TableModel(7), [[1, 2], [3]], None, 6, 4, [0], num_hypotheses=6)
 
     assert found.token_ids.shape == (2, 6, 4)
-    for texts, scores in zip(found.token_ids, found.scores, strict=True):
-        assert len({tuple(text) for text in texts.tolist()}) == 6
-        ended = (texts == 0).any(axis=1)
-        assert (np.diff(ended.astype(int)) <= 0).all()
-        for some in (scores[ended], scores[~ended]):
-            assert (np.diff(some) <= 0).all()
+    for texts in found.token_ids.tolist():
+        assert len({tuple(text) for text in texts}) == 6
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+    np.testing.assert_array_equal(found.finished, (found.token_ids == 0).any(axis=2))
 
 
 # ------------------------------------------------------------------------ exact
@@ -203,8 +227,8 @@ def test_a_beam_as_wide_as_the_space_finds_all_of_it_in_order(length_penalty):
     for text in space:
         total = sum(log_probs(text[:i])[token] for i, token in enumerate(text))
         score = total / ((5 + len(text)) / 6) ** length_penalty
-        scored.append((text[-1] == 0, score, text))
-    expected = [(text, score) for _, score, text in sorted(scored, reverse=True)]
+        scored.append((score, text))
+    expected = [(text, score) for score, text in sorted(scored, reverse=True)]
     assert len(expected) == 15 + 16
 
     given = (model, [prompt], None, 81, num_new, [0], length_penalty)
@@ -297,8 +321,8 @@ def test_alternatives_begin_with_the_best_tokens_each_completed_by_its_own_beam(
                 return np.where(np.arange(6) == first, given, -1e30)
 
             best = plain_search(only, 2, 5, [0])[0]
-            expected.append((best[0][-1] == 0, best[1], best[0]))
-        expected = [(text, total) for _, total, text in sorted(expected, reverse=True)]
+            expected.append((best[1], best[0]))
+        expected = [(text, total) for total, text in sorted(expected, reverse=True)]
         assert_found(found, row, expected, [0])
 
 

@@ -12,7 +12,6 @@ from keras_lm.generation.hypotheses import (
     flat_index,
     joined,
     keep_best,
-    keep_finished_first,
     no_hypotheses,
     normalized,
     pick,
@@ -35,7 +34,9 @@ def in_numpy(hypotheses):
 
 
 def test_hypotheses_without_attention():
-    found = Hypotheses(np.zeros((2, 3, 5), "int32"), np.zeros((2, 3), "float32"))
+    found = Hypotheses(
+        np.zeros((2, 3, 5), "int32"), np.zeros((2, 3), "float32"), np.zeros((2, 3))
+    )
 
     assert found.attention is None
 
@@ -86,17 +87,6 @@ def test_the_best_of_two_are_kept_in_order_and_of_equal_ones_the_first():
     assert kept["score"].tolist() == [[-1, -2, -3], [-1, -2, -3]]
     firsts = kept["token_ids"][:, :, 0].tolist()
     assert firsts == [[10, 50, 12], [56, 16, 54]]
-
-
-def test_finished_hypotheses_stand_first():
-    finished = np.array([[False, True, False, True, False]])
-    some = made([[-1.0, -4.0, NOTHING, -2.0, -3.0]], finished=finished)
-
-    kept = in_numpy(keep_finished_first(some, 4))
-
-    assert kept["score"].tolist() == [[-2, -4, -1, -3]]
-    assert kept["finished"].tolist() == [[True, True, False, False]]
-    assert kept["token_ids"][0, :, 0].tolist() == [16, 12, 10, 18]
 
 
 def test_picking_equals_indexing():

@@ -89,7 +89,8 @@ def beam_search(
         min_new_tokens: int. Before so many tokens no stop token is chosen.
         sampler: what reshapes the logits before they become log-probabilities, a
             function of `generation.samplers`: `no_repeat_ngram`, `suppress`,
-            `repetition_penalty`. Nothing is drawn.
+            `repetition_penalty`. Nothing is drawn. It sees prompt, prefix and new
+            tokens, but no start token, which nobody said.
         num_groups: int, divides `beam_size` and `num_hypotheses`. The beam is divided
             into groups, each a search of its own that answers its share of the
             hypotheses; a group keeps from tokens that those before it took at the step.
@@ -139,6 +140,7 @@ def beam_search(
         diversity_penalty=diversity_penalty,
         min_new_tokens=min_new_tokens,
         with_attention=return_attention,
+        has_start=start_token_id is not None,
     )
     given, num_source = _given(model, inputs, padding_mask, start_token_id, plan)
     prompts = _with_prefix(given["token_ids"], target_prefix)

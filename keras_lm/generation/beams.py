@@ -168,13 +168,27 @@ def _step(model, token_ids, state, plan, padding_mask=None) -> tuple[Any, Any, A
 
 def _log_probs(logits, history, state, step, plan):
     """What the sampler makes of the logits, as log-probabilities `(rows, V)`."""
-    logits = plan.sampler(logits, history, state["clock"]["visible"])
+    visible = state["clock"]["visible"]
+    if plan.has_start:
+        visible = ops.logical_and(visible, _behind_the_start(state["clock"]))
+    logits = plan.sampler(logits, history, visible)
     if plan.min_new_tokens > 1 and plan.stop_token_ids:
         tokens = ops.arange(0, logits.shape[-1], dtype="int32")
         goes_on = ops.logical_not(is_stop(tokens, plan.stop_token_ids))  # (V,)
         is_long = ops.convert_to_tensor(step + 1 >= plan.min_new_tokens)
         logits = exclude_others(logits, ops.logical_or(goes_on, is_long))
     return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+
+
+def _behind_the_start(clock):
+    """All slots behind the first token of each row, bool `(rows, L)`: padding is left.
+
+    A start token was not said. Where it is the stop token, too, a sampler that punishes
+    what was said would keep hypotheses from ending.
+    """
+    first = ops.expand_dims(clock["index"] - clock["length"], 1)
+    slots = ops.arange(0, ops.shape(clock["visible"])[1], dtype="int32")
+    return slots > first
 
 
 def _nth_best_only(log_probs, number):

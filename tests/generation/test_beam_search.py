@@ -458,6 +458,38 @@ def test_samplers_shape_the_log_probabilities():
         assert_found(found, row, plain_search(log_probs, 3, 9, num_hypotheses=3))
 
 
+@pytest.mark.parametrize("prefixes", [None, [[2], [], [3, 1]]], ids=["start", "prefix"])
+def test_a_sampler_does_not_see_the_start_token(prefixes):
+    # The start token is the stop token: what was not said is neither repeated nor
+    # punished. A prefix was said.
+    model = TableModel(5, has_source=True, seed=5)
+    penalty = samplers.repetition_penalty(3.0)
+    sampler = samplers.chain(penalty, samplers.no_repeat_ngram(1))
+
+    found = beam_search(
+        *(model, SOURCES, 0, 3, 4, [0]),
+        num_hypotheses=3,
+        target_prefix=prefixes,
+        sampler=penalty,
+    )
+    once = beam_search(model, SOURCES, 0, 1, 6, [0], sampler=sampler)
+
+    for row, source in enumerate(SOURCES):
+        begun = prefixes[row] if prefixes else []
+
+        def log_probs(text, source=source, begun=begun):
+            given = model.logits_after([0, *begun, *text], source)
+            lowered = np.where(given > 0, given / 3, given * 3)
+            said = np.isin(np.arange(5), [*begun, *text])
+            given = np.where(said, lowered, given)
+            return given - np.log(np.exp(given).sum())
+
+        expected = plain_search(log_probs, 3, 4, [0], num_hypotheses=3)
+        assert_found(found, row, expected, [0])
+    # No token twice, the stop token among them: it is not used up by the start.
+    assert (once.token_ids[:, 0, 4:] == 0).all() and once.finished.all()
+
+
 @pytest.mark.slow_elsewhere
 def test_groups_keep_apart():
     model = TableModel(9, seed=3, scale=3.0)

@@ -194,7 +194,15 @@ def _as_it_is(inputs, padding_mask):
 
 
 def _sources(model, rows):
-    """The sources, none of them empty or longer than the model's places."""
+    """The sources, none of them empty, unknown or longer than the model's places."""
+    size = getattr(model, "source_vocabulary_size", None) or model.vocabulary_size
+    for i, row in enumerate(rows):
+        wrong = row[(row < 0) | (row >= size)]
+        if wrong.size:
+            raise ValueError(
+                f"Token ids of a source must be at least 0 and below {size}. "
+                f"Received: {wrong[0]} in row {i}"
+            )
     lengths = np.array([len(row) for row in rows])
     if not lengths.all():
         raise ValueError(

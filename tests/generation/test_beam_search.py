@@ -551,6 +551,8 @@ def test_padding_of_prompts_and_sources_may_stand_anywhere():
             {"inputs": {"ids": np.ones((2, 3))}, "padding_mask": np.ones((2, 3))},
             "must hold arrays of one batch size, and its own mask.*beside it",
         ),
+        ({"inputs": [[4], [1, 5]]}, "of a source must be .* below 5.*: 5 in row 1"),
+        ({"inputs": [[-1], [1]]}, "Token ids of a source must be at.*: -1 in row 0"),
         ({"start_token_id": 5}, "at least 0 and below 5. Received: 5 in row 0"),
         ({"target_prefix": [[1]]}, "must hold a list of tokens for each row.*1 for 2"),
         ({"target_prefix": [[1], [7]]}, "below 5. Received: 7 in row 1"),
@@ -578,3 +580,13 @@ def test_what_cannot_be_is_refused(given, message):
         beam_search(model, **settings)
 
     assert model.num_steps == 0
+
+
+@pytest.mark.once
+def test_a_source_has_a_vocabulary_of_its_own():
+    model = TableModel(5, has_source=True)
+    model.source_vocabulary_size = 9
+
+    assert beam_search(model, [[8]], 1, 2, 3).token_ids.shape == (1, 1, 3)
+    with pytest.raises(ValueError, match="below 9. Received: 9 in row 0"):
+        beam_search(model, [[9]], 1, 2, 3)

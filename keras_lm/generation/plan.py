@@ -100,7 +100,8 @@ def make_plan(
         stop_token_ids=stop_token_ids,
         length_penalty=float(length_penalty),
         coverage_penalty=float(coverage_penalty),
-        patience=float(patience),
+        # A beam of 1 is greedy: it has nothing to wait for.
+        patience=float(patience) if num_beams > 1 else 1.0,
         diversity_penalty=float(diversity_penalty) if keeps_apart else 0.0,
         min_new_tokens=int(min_new_tokens),
         alternatives=bool(alternatives),

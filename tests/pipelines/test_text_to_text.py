@@ -131,6 +131,24 @@ def test_unknown_tokens_are_replaced_when_asked():
     assert pipeline("中文", **given) == ""
 
 
+@pytest.mark.once
+def test_each_answer_begins_with_the_prefix_of_its_text():
+    prefixes = ["一", "", "三 area", "🙂", "", "二二", "a"]
+    given = {"beam_size": 2, "max_new_tokens": 4}
+
+    answers = TRANSLATOR(MIXED, **given, max_batch_tokens=64, target_prefix=prefixes)
+
+    for text, prefix, answer in zip(MIXED, prefixes, answers, strict=True):
+        assert answer.startswith(prefix)
+        assert answer == TRANSLATOR(text, **given, target_prefix=prefix)
+        streamed = TRANSLATOR.stream(text, max_new_tokens=4, target_prefix=prefix)
+        assert (
+            "".join(streamed) == TRANSLATOR(*([text], 1, 4), target_prefix=[prefix])[0]
+        )
+    assert answers[0] != TRANSLATOR(MIXED[0], **given)
+    assert TRANSLATOR.n_best([""], 1, target_prefix="一")[0] == [("一", 0.0)]
+
+
 # -------------------------------------------------------------------- streams
 
 
@@ -141,9 +159,9 @@ def test_a_stream_is_the_greedy_answer_in_pieces():
 
         assert "".join(pieces) == TRANSLATOR(text, beam_size=1)
         assert all(pieces)
-    assert "".join(TRANSLATOR.stream("area", max_new_tokens=2)) == TRANSLATOR(
-        "area", beam_size=1, max_new_tokens=2
-    )
+    given = {"max_new_tokens": 2, "max_batch_tokens": 64, "replace_unknown": False}
+    pieces = list(TRANSLATOR.stream("area", **given))
+    assert "".join(pieces) == TRANSLATOR("area", beam_size=1, **given)
 
 
 @pytest.mark.once
@@ -300,6 +318,8 @@ def test_what_cannot_be_is_refused():
         ECHO(["a"], replace_unknown=True)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         ECHO(["a", None])
+    with pytest.raises(TypeError, match="which the pipeline gives.*: padding_mask"):
+        ECHO(["a"], padding_mask=[[True]])
     for refused in (lambda: ECHO.n_best("a"), lambda: TRANSLATOR.score("a", ["b"])):
         with pytest.raises(TypeError, match="must be a list of strings. Received: 'a'"):
             refused()

@@ -82,11 +82,12 @@ def beam_search(
         patience: float, above 0. 1 ends a row at `beam_size` finished hypotheses, 2 at
             twice as many; `math.inf` ends it only when nothing can change. At least
             `num_hypotheses` are waited for.
-        num_hypotheses: int, at most `beam_size`, `N`.
+        num_hypotheses: int, at most `beam_size`, `N`; more with `alternatives`.
         padding_mask: bool `(B, S)` or `None`. `True` = real. Of token ids in `inputs`.
         target_prefix: for each row the tokens (maybe none) with which its answer must
             begin. They are not repeated in the answer.
-        min_new_tokens: int. Before so many tokens no stop token is chosen.
+        min_new_tokens: int. The fewest new tokens, the stop token among them: it is
+            none of those before the last of these.
         sampler: what reshapes the logits before they become log-probabilities, a
             function of `generation.samplers`: `no_repeat_ngram`, `suppress`,
             `repetition_penalty`. Nothing is drawn. It sees prompt, prefix and new
@@ -98,15 +99,17 @@ def beam_search(
             another group that took it, when it is chosen; scores do not show it.
         alternatives: bool. The hypotheses begin with the `num_hypotheses` best first
             tokens, one each, and each is completed by a beam of its own. There may be
-            more of them than beams.
+            more of them than beams, as many as the vocabulary has tokens. With a
+            `target_prefix` they are what may stand behind it, instead of how a whole
+            answer goes on.
         return_attention: bool. Whether the answer holds the attention; the model must
             offer it.
 
     Returns:
         `Hypotheses`: `token_ids`, int32 `(B, N, T)`, and `scores`, float32 `(B, N)`,
-        best first; `finished`, bool `(B, N)`, `False` where one was cut off; with
-        `return_attention` also `attention`, float32 `(B, N, T, S)`, where `S` counts
-        the real tokens of the longest source.
+        best first, into which it unpacks; `finished`, bool `(B, N)`, `False` where one
+        was cut off; with `return_attention` also `attention`, float32 `(B, N, T, S)`,
+        where `S` counts the real tokens of the longest source.
 
     Raises:
         ValueError: a number out of range or that does not fit another, no attention
@@ -116,10 +119,10 @@ def beam_search(
         >>> model = keras_lm.models.TransformerDecoder(
         ...     vocabulary_size=50, num_layers=1, num_heads=2, hidden_dim=8,
         ...     intermediate_dim=16, max_sequence_length=32)
-        >>> found = keras_lm.generation.beam_search(
+        >>> token_ids, scores = keras_lm.generation.beam_search(
         ...     model, [[1, 2, 3], [4]], None, beam_size=4, max_new_tokens=5,
         ...     stop_token_ids=[0], num_hypotheses=2)
-        >>> found.token_ids.shape, found.scores.shape
+        >>> token_ids.shape, scores.shape
         ((2, 2, 5), (2, 2))
 
     Source: https://arxiv.org/abs/1609.08144, section 7 (penalties);

@@ -6,14 +6,18 @@ for, `attention`, float32 `(R, n, T, S)`. An empty place has the score -inf.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from keras import ops
 
 
-class Hypotheses(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Hypotheses:
     """What beam search found for each row of a batch, best first.
+
+    It unpacks into the first two, which are always wanted: `token_ids, scores = found`.
 
     Shapes: `B` batch, `N` hypotheses, `T` new tokens, `S` source positions.
 
@@ -30,14 +34,18 @@ class Hypotheses(NamedTuple):
         >>> found = keras_lm.generation.Hypotheses(
         ...     np.array([[[5, 2, 2], [7, 8, 9]]]), np.array([[-0.3, -1.5]]),
         ...     np.array([[True, False]]))
-        >>> found.token_ids.shape, found.scores.shape
-        ((1, 2, 3), (1, 2))
+        >>> token_ids, scores = found
+        >>> token_ids.shape, scores.shape, found.finished.shape
+        ((1, 2, 3), (1, 2), (1, 2))
     """
 
     token_ids: np.ndarray
     scores: np.ndarray
     finished: np.ndarray
     attention: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.token_ids, self.scores))
 
 
 def normalized(log_probability, length, length_penalty):

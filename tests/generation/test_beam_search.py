@@ -302,15 +302,22 @@ def test_sources_and_prefixes_of_all_lengths(coverage_penalty):
             assert_close(looks, wanted)
 
 
-def test_alternatives_begin_with_the_best_tokens_each_completed_by_its_own_beam():
+@pytest.mark.parametrize("prefixes", [None, [[2], [], [3, 1]]], ids=["first", "later"])
+def test_alternatives_begin_with_the_best_tokens_each_completed_by_its_own_beam(
+    prefixes,
+):
     model = TableModel(6, has_source=True, seed=9)
 
     found = beam_search(
-        *(model, SOURCES, 1, 2, 5, [0]), num_hypotheses=4, alternatives=True
+        *(model, SOURCES, 1, 2, 5, [0]),
+        num_hypotheses=4,
+        alternatives=True,
+        target_prefix=prefixes,
     )
 
     for row, source in enumerate(SOURCES):
-        log_probs = of_model(model, [1], source)
+        begun = prefixes[row] if prefixes else []
+        log_probs = of_model(model, [1, *begun], source)
         expected = []
         for first in np.argsort(-log_probs(()))[:4].tolist():
 
@@ -382,7 +389,7 @@ def test_scores_are_the_models_own_and_weights_may_change():
             model, prompts, None, 3, 5, length_penalty=0.0, num_hypotheses=3
         )
         answers.append(found.token_ids.tolist())
-        for prompt, texts, scores in zip(prompts, *found[:2], strict=True):
+        for prompt, texts, scores in zip(prompts, *found, strict=True):
             whole = np.array([[*prompt, *text] for text in texts.tolist()])
             logits = np.asarray(model.predict_on_batch(whole[:, :-1]), "float64")
             log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))

@@ -33,11 +33,13 @@ def in_numpy(hypotheses):
     return {name: ops.convert_to_numpy(array) for name, array in hypotheses.items()}
 
 
-def test_hypotheses_without_attention():
-    found = Hypotheses(
-        np.zeros((2, 3, 5), "int32"), np.zeros((2, 3), "float32"), np.zeros((2, 3))
-    )
+def test_hypotheses_unpack_into_token_ids_and_scores():
+    arrays = np.zeros((2, 3, 5), "int32"), np.zeros((2, 3), "float32")
+    found = Hypotheses(*arrays, finished=np.zeros((2, 3), "bool"))
 
+    token_ids, scores = found
+
+    assert token_ids is arrays[0] and scores is arrays[1]
     assert found.attention is None
 
 

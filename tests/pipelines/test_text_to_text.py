@@ -1,5 +1,6 @@
 """TextToText: all kinds of text in and out, n-best, streams, long texts, saving."""
 
+import inspect
 import json
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from keras import ops
 
+from keras_lm import generation
 from keras_lm.models import TransformerEncoderDecoder
 from keras_lm.pipelines import TextToText, load
 from keras_lm.pipelines.search_rows import search_rows
@@ -91,7 +93,32 @@ def test_n_best_are_ranked_and_their_scores_are_sums_when_asked():
 
 
 @pytest.mark.once
-def test_options_reach_the_search():
+def test_all_options_reach_the_search(monkeypatch):
+    calls, options = [], inspect.signature(generation.beam_search).parameters
+    ours = {"inputs", "padding_mask", "start_token_id", "stop_token_ids", "model"}
+    ours |= {"return_attention", "beam_size", "num_hypotheses", "max_new_tokens"}
+    given = {name: object() for name in options if name not in ours}
+
+    def recorded(model, inputs, start, **options):
+        calls.append(options)
+        arrays = np.full((1, 1, 1), OTHER.separator_id), np.zeros((1, 1))
+        return generation.Hypotheses(*arrays, np.ones((1, 1), bool))
+
+    monkeypatch.setattr(generation, "beam_search", recorded)
+    given |= {"min_new_tokens": 3, "target_prefix": ["一"]}
+
+    TRANSLATOR.n_best(["area"], 5, 7, max_new_tokens=8, **given)
+    list(TRANSLATOR.stream("area", max_new_tokens=8, **given))
+
+    assert len(given) >= 9
+    given["target_prefix"] = [OTHER.encode("一")]
+    for call, number, size in zip(calls, (5, None), (7, 1), strict=True):
+        assert {name: call[name] for name in given} == given
+        assert (call.get("num_hypotheses"), call["beam_size"]) == (number, size)
+
+
+@pytest.mark.once
+def test_options_count_in_the_search():
     longer = TRANSLATOR("area", beam_size=2, min_new_tokens=9, max_new_tokens=12)
 
     assert longer == alone_longer()

@@ -177,7 +177,6 @@ def test_a_finished_hypothesis_is_frozen_and_gathers_no_more_score():
     assert_close(found.scores, np.log([[0.5, 0.2]]))
 
 
-@pytest.mark.slow_elsewhere
 def test_length_is_normalized():
     # "2" has log .4; "1 1 2" has log(.59 .7 .9) = log .37, less, but a larger mean.
     model = ScriptModel(3, 1)
@@ -199,7 +198,6 @@ def test_length_is_normalized():
     assert_close(long.scores, [[log_probability / (8 / 6) ** 2]])
 
 
-@pytest.mark.slow_elsewhere
 def test_all_hypotheses_come_back_best_first():
     found = beam_search(TableModel(7), [[1, 2], [3]], None, 6, 4, [0], num_hypotheses=6)
 

@@ -115,7 +115,7 @@ class TextToText:
                 token is replaced by the source token that was most looked at, for which
                 the model must have `step_with_attention`. `target_prefix` is a str for
                 all texts, or a list with one for each: how the answer begins. It counts
-                neither for the score nor as new tokens; such a text must not be cut.
+                neither for the score nor as new tokens; its text must fit in one slice.
 
         Returns:
             str for one text, list of str otherwise.

@@ -52,6 +52,7 @@ def test_each_row_gets_what_beam_search_gives_it_alone():
             assert answer.finished == bool(alone.finished[0, number])
 
 
+@pytest.mark.slow_elsewhere
 def test_each_row_begins_with_its_own_prefix():
     # By length the rows are searched as 1, 4, 0, 3, 5, in two batches and one for the
     # row whose prefix leaves room for 2 tokens only.
@@ -152,6 +153,7 @@ def test_a_stream_is_the_greedy_answer():
     check()
 
 
+@pytest.mark.slow_elsewhere
 def test_a_stream_takes_the_options_of_the_search():
     def often_unknown(logits, token_ids, visible):
         return logits + np.eye(9, dtype="float32")[Target.unknown_id] * 2

@@ -173,7 +173,8 @@ def test_each_answer_begins_with_the_prefix_of_its_text():
             "".join(streamed) == TRANSLATOR(*([text], 1, 4), target_prefix=[prefix])[0]
         )
     assert answers[0] != TRANSLATOR(MIXED[0], **given)
-    assert TRANSLATOR.n_best([""], 1, target_prefix="一")[0] == [("一", 0.0)]
+    ((nothing,),) = TRANSLATOR.n_best([""], 1, target_prefix="一")
+    assert (nothing.text, nothing.score) == ("一", 0.0)
 
 
 # -------------------------------------------------------------------- streams

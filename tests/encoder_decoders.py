@@ -1,5 +1,8 @@
 """What the tests of encoder-decoders share: their contract, a task that they learn."""
 
+import contextlib
+from unittest import mock
+
 import keras
 import numpy as np
 from keras import ops
@@ -106,40 +109,98 @@ def check_attention(attention, num_steps):
     assert np.all(attention * ~SOURCE_REAL[:, None] == 0)
 
 
-def check_beams(model, attends=True):
-    """A beam of 1 is greedy, each row what it is alone, and more beams find more.
+def check_beams(model, stop, key_projection=None):
+    """A beam of 1 is greedy; three have the scores of the model called at once.
+
+    And each row gets what it gets alone; what is attended to is projected once.
 
     Args:
         model: an encoder-decoder of 13 tokens, whose weights are not small.
-        attends: bool. Whether it says where it looked.
+        stop: int: a token with which some of the hypotheses end, and others do not.
+        key_projection: the layer that projects the keys of a source, if it attends.
+
+    Returns:
+        `Hypotheses` of a beam of three.
     """
-    sources = [[3, 4, 5, 6], [7], [9, 8]]
-    arguments = {"start_token_id": START, "max_new_tokens": 4}
+    sources, given = [[3, 4, 5, 6], [7], [9, 8]], {"max_new_tokens": 4}
+    expected = greedily(model, sources, 4)
 
-    found = beam_search(model, sources, beam_size=1, **arguments)
-    wide = beam_search(
-        model, sources, beam_size=3, return_attention=attends, **arguments
-    )
+    found = beam_search(model, sources, START, beam_size=1, **given)
 
-    expected = [greedily(model, source, 4) for source in sources]
     assert found.token_ids[:, 0].tolist() == expected
     assert len({tuple(row) for row in expected}) == 3
-    assert np.all(wide.scores >= found.scores - 1e-5)
-    if attends:
-        assert wide.attention.shape == (3, 1, 4, 4)
-        assert_close(wide.attention[1, 0], [[1.0, 0, 0, 0]] * 4)
+
+    given |= {"beam_size": 3, "num_hypotheses": 3, "stop_token_ids": [stop]}
+    given |= {"return_attention": key_projection is not None}
+    with calls_of(key_projection) as calls:
+        wide = beam_search(model, sources, START, **given)
+    assert len(set(wide.finished.ravel())) == 2
+    after = np.cumsum(wide.token_ids == stop, axis=2) > 1  # it is repeated
+    assert_close(wide.scores, rescored(model, sources, wide, after), 1e-4)
+    for row, source in enumerate(sources):
+        alone = beam_search(model, [source], START, **given)
+        np.testing.assert_array_equal(wide.token_ids[row], alone.token_ids[0])
+        assert_close(wide.scores[row], alone.scores[0], 1e-4)
+    if key_projection is not None:
+        assert calls == [3]  # a row for each source, not for each beam, and once
+        assert wide.attention.shape == (3, 3, 4, 4)
+        only = np.arange(4) == 0  # all that source has
+        assert_close(wide.attention[1], only & ~after[1, ..., None])
+    return wide
 
 
-def greedily(model, source, number):
-    """Without a state: the whole target anew for each token, behind padding."""
-    call = compiled(model)
-    source, target = np.array([source], "int32"), np.zeros((1, 4), "int32")
-    target[0, 0] = START
+@contextlib.contextmanager
+def calls_of(layer):
+    """The batch sizes of a layer's calls, as they come."""
+    sizes = []
+    if layer is None:
+        yield sizes
+        return
+    call = layer.call
+
+    def counted(inputs, *args, **kwargs):
+        sizes.append(inputs.shape[0])
+        return call(inputs, *args, **kwargs)
+
+    with mock.patch.object(layer, "call", counted):
+        yield sizes
+
+
+def rescored(model, sources, found, after):
+    """Scores of hypotheses, but what comes after them, by one call with all."""
+    token_ids, number = found.token_ids, found.token_ids.shape[1]
+    targets = token_ids.reshape(len(sources) * number, -1)
+    starts = np.full((len(targets), 1), START, "int32")
+    log_probs = called(
+        model,
+        [source for source in sources for _ in range(number)],
+        np.concatenate([starts, targets[:, :-1]], axis=1),
+    )
+    log_probs -= np.log(np.exp(log_probs).sum(axis=-1, keepdims=True))
+    chosen = np.take_along_axis(log_probs, targets[..., None], axis=2)[..., 0]
+    real = ~after.reshape(targets.shape)
+    total, length = (chosen * real).sum(axis=1), real.sum(axis=1)
+    return (total * 6 / (5 + length)).reshape(found.scores.shape)
+
+
+def called(model, sources, targets):
+    """Logits, float64, of sources of different lengths and targets of one."""
+    lengths = np.array([len(source) for source in sources])
+    real = np.arange(lengths.max()) < lengths[:, None]
+    token_ids = np.zeros(real.shape, "int32")
+    token_ids[real] = np.concatenate(sources)
+    logits = compiled(model)(token_ids, targets, encoder_padding_mask=real)
+    return outputs_of(logits)[0].astype("float64")
+
+
+def greedily(model, sources, number):
+    """Without a state: the whole targets anew for each token, behind padding."""
+    targets = np.zeros((len(sources), number + 1), "int32")
+    targets[:, 0] = START
     for place in range(number):
-        logits = outputs_of(call(source, target))[0]
-        if place + 1 < 4:
-            target[0, place + 1] = np.argmax(logits[0, place])
-    return [*target[0, 1:].tolist(), int(np.argmax(logits[0, 3]))]
+        logits = called(model, sources, targets[:, :-1])
+        targets[:, place + 1] = np.argmax(logits[:, place], axis=1)
+    return targets[:, 1:].tolist()
 
 
 def reversing(number, length):

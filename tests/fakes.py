@@ -172,8 +172,12 @@ class TableModel:
 
     def log_probs(self, token_ids, source=()):
         """float64 `(V,)`: of the token after these."""
-        logits = self.logits[self._entry(token_ids, source)].astype("float64")
+        logits = self.logits_after(token_ids, source)
         return logits - np.log(np.sum(np.exp(logits)))
+
+    def logits_after(self, token_ids, source=()):
+        """float64 `(V,)`: of the token after these."""
+        return self.logits[self._entry(token_ids, source)].astype("float64")
 
     def attention(self, token_ids, source):
         """float64 `(S,)`: where the model looks when it chooses the next token."""

@@ -154,6 +154,7 @@ class ServedTextToText:
             diversity_penalty=0.0,
             min_new_tokens=0,
             with_attention=False,
+            has_start=True,
         )
 
 

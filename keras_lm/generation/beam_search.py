@@ -57,9 +57,11 @@ def beam_search(
 
     A row ends when no hypothesis that goes on can beat the worst it would answer, which
     changes no answer, or when `patience * beam_size` hypotheses have finished and the
-    best of them scores as high as those that go on do so far. A batch gives each row
-    what it gets alone; a beam of 1 is `generate`, greedy. The loop is compiled once for
-    each setting, batch size and bucket of lengths.
+    best of them scores as high as those that go on do so far. Those that still go on
+    after `max_new_tokens` are cut off there and compared with the finished ones by
+    their scores. A batch gives each row what it gets alone; a beam of 1 is `generate`,
+    greedy. The loop is compiled once for each setting, batch size and bucket of
+    lengths.
 
     Shapes: `B` batch, `S` source, `N` hypotheses, `T` new tokens.
 
@@ -80,14 +82,16 @@ def beam_search(
         patience: float, above 0. 1 ends a row at `beam_size` finished hypotheses, 2 at
             twice as many; `math.inf` ends it only when nothing can change. At least
             `num_hypotheses` are waited for.
-        num_hypotheses: int, at most `beam_size`, `N`.
+        num_hypotheses: int, at most `beam_size`, `N`; more with `alternatives`.
         padding_mask: bool `(B, S)` or `None`. `True` = real. Of token ids in `inputs`.
         target_prefix: for each row the tokens (maybe none) with which its answer must
             begin. They are not repeated in the answer.
-        min_new_tokens: int. Before so many tokens no stop token is chosen.
+        min_new_tokens: int. The fewest new tokens, the stop token among them: it is
+            none of those before the last of these.
         sampler: what reshapes the logits before they become log-probabilities, a
             function of `generation.samplers`: `no_repeat_ngram`, `suppress`,
-            `repetition_penalty`. Nothing is drawn.
+            `repetition_penalty`. Nothing is drawn. It sees prompt, prefix and new
+            tokens, but no start token, which nobody said.
         num_groups: int, divides `beam_size` and `num_hypotheses`. The beam is divided
             into groups, each a search of its own that answers its share of the
             hypotheses; a group keeps from tokens that those before it took at the step.
@@ -95,13 +99,16 @@ def beam_search(
             another group that took it, when it is chosen; scores do not show it.
         alternatives: bool. The hypotheses begin with the `num_hypotheses` best first
             tokens, one each, and each is completed by a beam of its own. There may be
-            more of them than beams.
+            more of them than beams, as many as the vocabulary has tokens. With a
+            `target_prefix` they are what may stand behind it, instead of how a whole
+            answer goes on.
         return_attention: bool. Whether the answer holds the attention; the model must
             offer it.
 
     Returns:
         `Hypotheses`: `token_ids`, int32 `(B, N, T)`, and `scores`, float32 `(B, N)`,
-        best first; with `return_attention` also `attention`, float32 `(B, N, T, S)`,
+        best first, into which it unpacks; `finished`, bool `(B, N)`, `False` where one
+        was cut off; with `return_attention` also `attention`, float32 `(B, N, T, S)`,
         where `S` counts the real tokens of the longest source.
 
     Raises:
@@ -112,10 +119,10 @@ def beam_search(
         >>> model = keras_lm.models.TransformerDecoder(
         ...     vocabulary_size=50, num_layers=1, num_heads=2, hidden_dim=8,
         ...     intermediate_dim=16, max_sequence_length=32)
-        >>> found = keras_lm.generation.beam_search(
+        >>> token_ids, scores = keras_lm.generation.beam_search(
         ...     model, [[1, 2, 3], [4]], None, beam_size=4, max_new_tokens=5,
         ...     stop_token_ids=[0], num_hypotheses=2)
-        >>> found.token_ids.shape, found.scores.shape
+        >>> token_ids.shape, scores.shape
         ((2, 2, 5), (2, 2))
 
     Source: https://arxiv.org/abs/1609.08144, section 7 (penalties);
@@ -136,6 +143,7 @@ def beam_search(
         diversity_penalty=diversity_penalty,
         min_new_tokens=min_new_tokens,
         with_attention=return_attention,
+        has_start=start_token_id is not None,
     )
     given, num_source = _given(model, inputs, padding_mask, start_token_id, plan)
     prompts = _with_prefix(given["token_ids"], target_prefix)
@@ -189,7 +197,15 @@ def _as_it_is(inputs, padding_mask):
 
 
 def _sources(model, rows):
-    """The sources, none of them empty or longer than the model's places."""
+    """The sources, none of them empty, unknown or longer than the model's places."""
+    size = getattr(model, "source_vocabulary_size", None) or model.vocabulary_size
+    for i, row in enumerate(rows):
+        wrong = row[(row < 0) | (row >= size)]
+        if wrong.size:
+            raise ValueError(
+                f"Token ids of a source must be at least 0 and below {size}. "
+                f"Received: {wrong[0]} in row {i}"
+            )
     lengths = np.array([len(row) for row in rows])
     if not lengths.all():
         raise ValueError(
@@ -241,4 +257,5 @@ def _answer(found, num_new, num_source):
     attention = found.get("attention")  # (B, N, T, S)
     if attention is not None:
         attention = attention[:, :, :num_new, :num_source]
-    return Hypotheses(found["token_ids"][:, :, :num_new], found["score"], attention)
+    token_ids = found["token_ids"][:, :, :num_new]
+    return Hypotheses(token_ids, found["score"], found["finished"], attention)

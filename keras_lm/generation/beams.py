@@ -12,6 +12,7 @@ holds nothing;
 `num_ended`, int32 `(R,)`: hypotheses that have finished so far, kept or not;
 `step` and `max_step`, int32 `()`: new tokens so far, and at most;
 `finished`, bool `(R,)`: the groups that nothing can change any more;
+`cut_off`, bool `(R,)`: those of them that could have gone on after the last step;
 and, where the source's attention counts, `coverage`, float32 `(R, K, S)`, what each
 source position got from all tokens, and `attention`, `(R, K, T, S)`, from each.
 
@@ -30,11 +31,7 @@ from keras import ops
 from keras_lm import backend
 from keras_lm.generation.choose import choose, scored
 from keras_lm.generation.decoding import is_stop
-from keras_lm.generation.hypotheses import (
-    joined,
-    keep_finished_first,
-    no_hypotheses,
-)
+from keras_lm.generation.hypotheses import joined, keep_best, no_hypotheses
 from keras_lm.generation.token_sets import exclude_others
 
 
@@ -119,7 +116,9 @@ def advance(model, carry, plan):
 
 
 def end(carry, plan):
-    """The answer: the finished hypotheses, then the best of those cut off.
+    """The answer: the best of the finished hypotheses and of those cut off.
+
+    What went on in a group that had finished before the last step is no answer.
 
     Args:
         carry: as `begin` or `advance` gave it.
@@ -131,20 +130,21 @@ def end(carry, plan):
     """
     pool = {**carry["pool"], "finished": ops.isfinite(carry["pool"]["score"])}
     num_new = ops.shape(pool["token_ids"])[2]
+    score = scored(carry, carry["log_probability"], carry["step"], plan)  # (R, K)
     live = {
-        "score": scored(carry, carry["log_probability"], carry["step"], plan),
+        "score": ops.where(ops.expand_dims(carry["cut_off"], 1), score, -math.inf),
         "token_ids": carry["history"][:, :, -num_new:],
         "finished": ops.zeros_like(carry["log_probability"], dtype="bool"),
     }
     if plan.with_attention:
         live["attention"] = carry["attention"]
-    found = keep_finished_first(joined(pool, live), plan.num_kept)  # (R, n, ..)
+    found = keep_best(joined(pool, live), plan.num_kept)  # (R, n, ..)
     number = plan.num_groups * plan.num_kept
     found = {
         name: ops.reshape(array, (-1, number, *ops.shape(array)[2:]))
         for name, array in found.items()
     }
-    found = keep_finished_first(found, number)  # (B, N, ..)
+    found = keep_best(found, number)  # (B, N, ..)
     is_empty = ops.expand_dims(ops.logical_not(ops.isfinite(found["score"])), 2)
     filler = (*plan.stop_token_ids, 0)[0]
     return {**found, "token_ids": ops.where(is_empty, filler, found["token_ids"])}
@@ -168,13 +168,27 @@ def _step(model, token_ids, state, plan, padding_mask=None) -> tuple[Any, Any, A
 
 def _log_probs(logits, history, state, step, plan):
     """What the sampler makes of the logits, as log-probabilities `(rows, V)`."""
-    logits = plan.sampler(logits, history, state["clock"]["visible"])
+    visible = state["clock"]["visible"]
+    if plan.has_start:
+        visible = ops.logical_and(visible, _behind_the_start(state["clock"]))
+    logits = plan.sampler(logits, history, visible)
     if plan.min_new_tokens > 1 and plan.stop_token_ids:
         tokens = ops.arange(0, logits.shape[-1], dtype="int32")
         goes_on = ops.logical_not(is_stop(tokens, plan.stop_token_ids))  # (V,)
         is_long = ops.convert_to_tensor(step + 1 >= plan.min_new_tokens)
         logits = exclude_others(logits, ops.logical_or(goes_on, is_long))
     return ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+
+
+def _behind_the_start(clock):
+    """All slots behind the first token of each row, bool `(rows, L)`: padding is left.
+
+    A start token was not said. Where it is the stop token, too, a sampler that punishes
+    what was said would keep hypotheses from ending.
+    """
+    first = ops.expand_dims(clock["index"] - clock["length"], 1)
+    slots = ops.arange(0, ops.shape(clock["visible"])[1], dtype="int32")
+    return slots > first
 
 
 def _nth_best_only(log_probs, number):

@@ -46,7 +46,9 @@ def choose(carry, log_probs, plan):
     total = pick(ops.where(stops, -math.inf, total), goes_on)  # (R, K)
     carry = _gathered(carry, pick(beam, goes_on), pick(token, goes_on))
     carry = {**carry, "log_probability": total, "step": carry["step"] + 1}
-    return {**carry, "finished": _finished(carry, plan)}
+    finished, is_last = _finished(carry, plan), carry["step"] >= carry["max_step"]
+    cut_off = ops.logical_and(is_last, ops.logical_not(finished))
+    return {**carry, "finished": ops.logical_or(finished, is_last), "cut_off": cut_off}
 
 
 def scored(carry, log_probability, length, plan):
@@ -202,10 +204,13 @@ def _finished(carry, plan):
 
     Log-probabilities only fall. So what goes on scores at most what it has, divided as
     for the length that divides best: the longest, or the next if long ones lose by it.
-    Coverage can take nothing back: its share is 0 at most.
+    (After the last step none is longer than it.) Coverage can take nothing back: its
+    share is 0 at most.
     """
     best = ops.max(carry["log_probability"], axis=1)  # (R,)
-    length = carry["max_step"] if plan.length_penalty > 0 else carry["step"] + 1
+    length = carry["max_step"]
+    if plan.length_penalty <= 0:
+        length = ops.minimum(carry["step"] + 1, length)
     bound = normalized(best, length, plan.length_penalty)
     is_beaten = bound <= carry["pool"]["score"][:, -1]  # -inf: no beam goes on
     enough = max(plan.num_kept, plan.patience * plan.num_beams)
@@ -214,5 +219,4 @@ def _finished(carry, plan):
     leads = ops.max(ahead, axis=1) > carry["pool"]["score"][:, 0]
     has_enough = ops.logical_and(has_enough, ops.logical_not(leads))
     done = ops.logical_or(is_beaten, has_enough)
-    done = ops.logical_or(done, carry["step"] >= carry["max_step"])
     return ops.logical_or(carry["finished"], done)

@@ -6,36 +6,46 @@ for, `attention`, float32 `(R, n, T, S)`. An empty place has the score -inf.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from keras import ops
 
 
-class Hypotheses(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Hypotheses:
     """What beam search found for each row of a batch, best first.
 
-    A hypothesis that ended in a stop token comes before those that did not.
+    It unpacks into the first two, which are always wanted: `token_ids, scores = found`.
 
     Shapes: `B` batch, `N` hypotheses, `T` new tokens, `S` source positions.
 
     Args:
         token_ids: int32 `(B, N, T)`. The new tokens; after its stop token a hypothesis
-            repeats it, so one without a stop token was cut off.
+            repeats it.
         scores: float32 `(B, N)`. -inf where there was no other hypothesis.
+        finished: bool `(B, N)`. Whether it ended in a stop token; one that did not was
+            cut off at the most tokens.
         attention: float32 `(B, N, T, S)` or `None`. What was looked at in the source
             when each token was chosen; 0 after the end.
 
     Example:
         >>> found = keras_lm.generation.Hypotheses(
-        ...     np.array([[[5, 2, 2], [7, 8, 9]]]), np.array([[-0.3, -1.5]]))
-        >>> found.token_ids.shape, found.scores.shape
-        ((1, 2, 3), (1, 2))
+        ...     np.array([[[5, 2, 2], [7, 8, 9]]]), np.array([[-0.3, -1.5]]),
+        ...     np.array([[True, False]]))
+        >>> token_ids, scores = found
+        >>> token_ids.shape, scores.shape, found.finished.shape
+        ((1, 2, 3), (1, 2), (1, 2))
     """
 
     token_ids: np.ndarray
     scores: np.ndarray
+    finished: np.ndarray
     attention: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.token_ids, self.scores))
 
 
 def normalized(log_probability, length, length_penalty):
@@ -107,19 +117,6 @@ def keep_best(hypotheses, num_kept):
     """The hypotheses of highest score, best first; of equal ones the first."""
     _, index = ops.top_k(hypotheses["score"], num_kept)
     return {name: pick(array, index) for name, array in hypotheses.items()}
-
-
-def keep_finished_first(hypotheses, num_kept):
-    """Like `keep_best`, but those with `finished`, bool `(R, n)`, stand before others.
-
-    Empty places are not finished.
-    """
-    number = hypotheses["score"].shape[1]
-    ordered = keep_best(hypotheses, number)
-    place = ops.arange(number, 0, -1, dtype="float32")  # falls, so the order is kept
-    place = ops.where(ordered["finished"], place + number, place)  # (R, n)
-    _, index = ops.top_k(place, num_kept)
-    return {name: pick(array, index) for name, array in ordered.items()}
 
 
 def pick(array, index):

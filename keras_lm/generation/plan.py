@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Callable
 from typing import NamedTuple
 
+from keras_lm.generation.samplers import greedy
+
 
 class Plan(NamedTuple):
     """What a beam search does: a loop is compiled for each. See `beam_search`.
@@ -23,6 +25,8 @@ class Plan(NamedTuple):
         min_new_tokens: int.
         alternatives: bool. Whether group `g` starts with the `g`-th best token.
         with_attention: bool. Whether the answer holds the attention.
+        has_start: bool. Whether each row begins with a start token, which the sampler
+            does not see.
     """
 
     num_beams: int
@@ -37,6 +41,7 @@ class Plan(NamedTuple):
     min_new_tokens: int = 0
     alternatives: bool = False
     with_attention: bool = False
+    has_start: bool = False
 
     @property
     def attends(self):
@@ -59,8 +64,11 @@ def make_plan(
     diversity_penalty: float,
     min_new_tokens: int,
     with_attention: bool,
+    has_start: bool,
 ) -> Plan:
     """The plan of a search, checked. The arguments are those of `beam_search`.
+
+    `has_start` says whether there is a start token.
 
     Returns:
         a `Plan`; settings that change nothing are left out of it.
@@ -92,11 +100,13 @@ def make_plan(
         stop_token_ids=stop_token_ids,
         length_penalty=float(length_penalty),
         coverage_penalty=float(coverage_penalty),
-        patience=float(patience),
+        # A beam of 1 is greedy: it has nothing to wait for.
+        patience=float(patience) if num_beams > 1 else 1.0,
         diversity_penalty=float(diversity_penalty) if keeps_apart else 0.0,
         min_new_tokens=int(min_new_tokens),
         alternatives=bool(alternatives),
         with_attention=bool(with_attention),
+        has_start=has_start and sampler is not greedy(),
     )
     if plan.attends and not hasattr(model, "step_with_attention"):
         raise ValueError(

@@ -1,6 +1,7 @@
 """Beam search for many sources: in batches by length, answers as pieces of text."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,18 +10,24 @@ from keras_lm import generation
 from keras_lm.generation.generate import bucket
 
 _STREAMED = (1, 2, 4, 8, 16)  # tokens at a time; the last for ever
+# Arguments of `beam_search` that say nothing of texts: they are chosen here.
+_OURS = ("inputs", "padding_mask", "return_attention", "start_token_id")
+_OURS += ("stop_token_ids",)
 
 
 class Found(NamedTuple):
     """One answer to a source.
 
     Args:
-        pieces: list of bytes: what each of its tokens adds to the text.
+        pieces: list of bytes: what each of its tokens adds to the text, those of its
+            prefix first.
         score: float.
+        finished: bool. Whether it ended, rather than being cut off.
     """
 
     pieces: list[bytes]
     score: float
+    finished: bool
 
 
 def search_rows(
@@ -30,9 +37,12 @@ def search_rows(
     target_tokenizer,
     max_batch_tokens: int = 2048,
     replace_unknown: bool = False,
+    target_prefix: Sequence[Sequence[int]] | None = None,
+    *,
+    max_new_tokens: int,
     **options,
 ) -> list[list[Found]]:
-    """Searches the answers to each source; a source without tokens has the empty one.
+    """Searches the answers to each source; to one without tokens nothing is added.
 
     Batches are filled up to a power of two, so that few loops compile.
 
@@ -44,36 +54,47 @@ def search_rows(
         max_batch_tokens: int. Source tokens of a batch, padding included.
         replace_unknown: bool. Whether an unknown token is replaced by the source token
             that was most looked at.
+        target_prefix: for each row the tokens (maybe none) with which its answers
+            begin.
+        max_new_tokens: int. Behind a prefix that leaves no room for so many it is what
+            the model can write.
         **options: of `generation.beam_search`.
 
     Returns:
         for each row a list of `Found`, best first, at least one.
 
     Raises:
-        ValueError: as `generation.beam_search`.
+        TypeError: an option is unknown, or one of `beam_search` that is chosen here.
+        ValueError: as `generation.beam_search`, or a prefix leaves no room.
     """
-    separator = source_tokenizer.separator_id
-    sources = [[*row, separator] for row in rows if row]
-    batches, order = generation.batches_by_length(sources, max_batch_tokens)
-    answers = []
-    for batch in batches:
+    _refuse_ours(options)
+    prefixes = [[]] * len(rows) if target_prefix is None else target_prefix
+    begun = [_bytes_of(prefix, target_tokenizer) for prefix in prefixes]
+    answers = [[Found(pieces, 0.0, True)] for pieces in begun]
+    sources = {i: [*r, source_tokenizer.separator_id] for i, r in enumerate(rows) if r}
+    room = _rooms(model, prefixes, max_new_tokens)
+    for batch, limit in _batches(sources, room, max_batch_tokens):
         width = bucket(len(sources[batch[0]]))
         filled = fill_batch(batch, max_batch_tokens // width)
         found = generation.beam_search(
             model,
             [sources[i] for i in filled],
             target_tokenizer.separator_id,
+            max_new_tokens=limit,
             stop_token_ids=[target_tokenizer.separator_id],
+            target_prefix=target_prefix and [target_prefix[i] for i in filled],
             return_attention=replace_unknown,
             **options,
         )
         for place, i in enumerate(batch):
-            source = sources[i][:-1] if replace_unknown else None
-            answers.append(
-                _answers_of(found, place, source, source_tokenizer, target_tokenizer)
+            source = rows[i] if replace_unknown else None
+            added = _answers_of(
+                found, place, source, source_tokenizer, target_tokenizer
             )
-    in_order = iter([answers[place] for place in order])
-    return [next(in_order) if row else [Found([], 0.0)] for row in rows]
+            answers[i] = [
+                one._replace(pieces=[*begun[i], *one.pieces]) for one in added
+            ]
+    return answers
 
 
 def stream_row(
@@ -83,8 +104,10 @@ def stream_row(
     target_tokenizer,
     max_new_tokens: int,
     min_new_tokens: int = 0,
+    replace_unknown: bool = False,
+    target_prefix: Sequence[int] = (),
     **options,
-) -> Iterator[int]:
+) -> Iterator[bytes]:
     """The greedy answer to one source, token by token.
 
     It is searched for 1, 2, 4, 8, 16, 16, .. tokens, each time from the source and the
@@ -93,38 +116,45 @@ def stream_row(
     Args:
         model: an encoder-decoder of the decoding protocol.
         row: list of source token ids, without special tokens, at least one.
-        source_tokenizer: has `separator_id`.
-        target_tokenizer: has `separator_id`.
-        max_new_tokens: int, at least 1.
+        source_tokenizer: see `search_rows`.
+        target_tokenizer: the same.
+        max_new_tokens: int, at least 1; see `search_rows`.
         min_new_tokens: int, at least 0.
+        replace_unknown: see `search_rows`.
+        target_prefix: tokens with which the answer begins.
         **options: of `generation.beam_search`.
 
     Returns:
-        iterator of int, without the separator at the end.
+        iterator of bytes: what each token adds to the text, those of the prefix first.
 
     Raises:
-        ValueError: as `generation.beam_search`.
+        TypeError, ValueError: as `search_rows`, with the first token.
     """
-    stop, said = target_tokenizer.separator_id, []
-    for turn in range(max_new_tokens):
-        size = _STREAMED[min(turn, len(_STREAMED) - 1)]
+    _refuse_ours(options)
+    stop, said, made = target_tokenizer.separator_id, list(target_prefix), 0
+    (limit,) = _rooms(model, [said], max_new_tokens)
+    yield from _bytes_of(said, target_tokenizer)
+    for size in itertools.chain(_STREAMED, itertools.repeat(_STREAMED[-1])):
         found = generation.beam_search(
             model,
             [[*row, source_tokenizer.separator_id]],
             stop,
             beam_size=1,
-            max_new_tokens=min(size, max_new_tokens - len(said)),
+            max_new_tokens=min(size, limit - made),
             stop_token_ids=[stop],
             target_prefix=[said],
-            min_new_tokens=max(min_new_tokens - len(said), 0),
+            min_new_tokens=max(min_new_tokens - made, 0),
+            return_attention=replace_unknown,
             **options,
         )
-        for token_id in found.token_ids[0, 0].tolist():
-            if token_id == stop:
-                return
-            said.append(token_id)
-            yield token_id
-        if len(said) == max_new_tokens:
+        source = row if replace_unknown else None
+        ((pieces, _, ended),) = _answers_of(
+            found, 0, source, source_tokenizer, target_tokenizer
+        )
+        yield from pieces
+        said = [*said, *found.token_ids[0, 0].tolist()]
+        made = len(said) - len(target_prefix)
+        if ended or made == limit:
             return
 
 
@@ -149,23 +179,63 @@ def _answers_of(found, place, source, source_tokenizer, target_tokenizer):
     """
     answers = []
     for number, score in enumerate(found.scores[place].tolist()):
-        token_ids = _until(found.token_ids[place, number], target_tokenizer)
-        pieces = [target_tokenizer.vocabulary_bytes[n] for n in token_ids]
+        row = found.token_ids[place, number].tolist()
+        token_ids = _until(row, target_tokenizer.separator_id)
+        pieces = _bytes_of(token_ids, target_tokenizer)
         if source is not None:
             looked = found.attention[place, number][: len(token_ids)]
-            known = [source_tokenizer.vocabulary_bytes[n] for n in source]
+            known = _bytes_of(source, source_tokenizer)
             marked = [
                 None if n == target_tokenizer.unknown_id else piece
                 for n, piece in zip(token_ids, pieces, strict=True)
             ]
             pieces = generation.replace_unknown(marked, looked, known, None)
         if np.isfinite(score):
-            answers.append(Found(pieces, score))
+            answers.append(Found(pieces, score, len(token_ids) < len(row)))
     return answers
 
 
-def _until(token_ids, tokenizer):
+def _until(token_ids, stop):
     """The tokens before the separator."""
-    token_ids = token_ids.tolist()
-    stop = tokenizer.separator_id
     return token_ids[: token_ids.index(stop)] if stop in token_ids else token_ids
+
+
+def _bytes_of(token_ids, tokenizer):
+    return [tokenizer.vocabulary_bytes[n] for n in token_ids]
+
+
+def _rooms(model, prefixes, max_new_tokens):
+    """How many tokens each answer may have behind its prefix."""
+    if not any(map(len, prefixes)):
+        return [max_new_tokens] * len(prefixes)
+    most = model.max_sequence_length - 1  # the start token
+    longest = max(map(len, prefixes))
+    if longest >= most:
+        raise ValueError(
+            f"A prefix must have at most {most - 1} tokens, for an answer to fit the "
+            f"model. Received: {longest} tokens"
+        )
+    return [min(max_new_tokens, most - len(prefix)) for prefix in prefixes]
+
+
+def _batches(sources, rooms, max_batch_tokens):
+    """`(numbers, max_new_tokens)` of batches of rows; `sources` are by number."""
+    by_room = {}
+    for i in sources:
+        by_room.setdefault(rooms[i], []).append(i)
+    for room, numbers in by_room.items():
+        numbers = np.array(numbers)
+        batches, _ = generation.batches_by_length(
+            [sources[i] for i in numbers], max_batch_tokens
+        )
+        for batch in batches:
+            yield numbers[batch], room
+
+
+def _refuse_ours(options):
+    wrong = sorted(set(options) & set(_OURS))
+    if wrong:
+        raise TypeError(
+            f"Options must be other ones than {', '.join(_OURS)}, which the pipeline "
+            f"gives itself. Received: {', '.join(wrong)}"
+        )

@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.pipelines.check_count import check_count
+from keras_lm.pipelines.check_vocabularies import check_vocabularies
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.score_pairs import score_pairs
 from keras_lm.pipelines.search_rows import search_rows, stream_row
 from keras_lm.pipelines.slices import Joiner, joined_text, merged_text, slices
+from keras_lm.pipelines.target_prefixes import target_prefixes
 from keras_lm.text.unicode import as_unicode
 
 
@@ -71,16 +74,16 @@ class TextToText:
         max_source_length: int | None = None,
         overlap: int | None = None,
     ):
-        _check_vocabularies(model, source_tokenizer, target_tokenizer)
+        check_vocabularies(model, source_tokenizer, target_tokenizer)
         room = model.max_sequence_length
         if max_new_tokens is None:
             max_new_tokens = min(128, room - 1)
-        _check_count("max_new_tokens", max_new_tokens, 1, room - 1)
+        check_count("max_new_tokens", max_new_tokens, 1, room - 1)
         max_source_length = room if max_source_length is None else max_source_length
         most = getattr(model, "max_source_length", None) or math.inf
-        _check_count("max_source_length", max_source_length, 2, most)
+        check_count("max_source_length", max_source_length, 2, most)
         overlap = max_source_length // 8 if overlap is None else overlap
-        _check_count("overlap", overlap, 0, max_source_length // 2)
+        check_count("overlap", overlap, 0, max_source_length // 2)
         self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
@@ -110,7 +113,9 @@ class TextToText:
                 length into batches of at most so many source tokens, padding included;
                 answers come back in order. `replace_unknown`, bool: whether the unknown
                 token is replaced by the source token that was most looked at, for which
-                the model must have `step_with_attention`.
+                the model must have `step_with_attention`. `target_prefix` is a str for
+                all texts, or a list with one for each: how the answer begins. It counts
+                neither for the score nor as new tokens; its text must fit in one slice.
 
         Returns:
             str for one text, list of str otherwise.
@@ -129,7 +134,12 @@ class TextToText:
         return [answers[0].text for answers in found]
 
     def n_best(
-        self, texts, num_hypotheses: int = 4, beam_size: int = 4, **options
+        self,
+        texts,
+        num_hypotheses: int = 4,
+        beam_size: int = 4,
+        target_prefix=None,
+        **options,
     ) -> list[list[Answer]]:
         """The best answers to each text, with their scores, best first.
 
@@ -137,8 +147,9 @@ class TextToText:
 
         Args:
             texts: list of str or UTF-8 bytes.
-            num_hypotheses: int, at most `beam_size`.
+            num_hypotheses: int, at most `beam_size`; more with `alternatives=True`.
             beam_size: int, at least 1.
+            target_prefix: str for all texts, or a list with one for each.
             **options: as in the call.
 
         Returns:
@@ -151,9 +162,10 @@ class TextToText:
         """
         _refuse_one_string("texts", texts)
         documents = [self._slices(text) for text in texts]
+        prefixes = target_prefixes(target_prefix, documents, self.target_tokenizer)
         rows = [row for parts in documents for part in parts for row in part.rows]
         options.update(num_hypotheses=num_hypotheses, beam_size=beam_size)
-        found = iter(self._search(rows, **options))
+        found = iter(self._search(rows, target_prefix=prefixes, **options))
         answers = []
         for parts in documents:
             of_parts = [[next(found) for _ in part.rows] for part in parts]
@@ -162,7 +174,7 @@ class TextToText:
             answers.append([self._joined(parts, of_parts, rank) for rank in ranks])
         return answers
 
-    def stream(self, text: str | bytes, **options) -> Iterator[str]:
+    def stream(self, text: str | bytes, target_prefix=None, **options) -> Iterator[str]:
         """The greedy answer to one text, in pieces as they come.
 
         It is made a few tokens at a time, each time from the source and what was said:
@@ -170,6 +182,7 @@ class TextToText:
 
         Args:
             text: str or UTF-8 bytes.
+            target_prefix: str: how the answer begins.
             **options: `max_new_tokens` and others of the call, without `beam_size`.
 
         Returns:
@@ -178,9 +191,10 @@ class TextToText:
         Raises:
             TypeError, ValueError: as the call, with the first piece.
         """
-        joiner = Joiner()
-        for part in self._slices(text):
-            for piece in map(joiner.push, self._streamed(part, options)):
+        joiner, parts = Joiner(), self._slices(text)
+        prefixes = target_prefixes(target_prefix, [parts], self.target_tokenizer)
+        for part in parts:
+            for piece in map(joiner.push, self._streamed(part, prefixes, options)):
                 if piece:
                     yield piece
             joiner.end_part(part.gap)
@@ -246,18 +260,21 @@ class TextToText:
             **options,
         )
 
-    def _streamed(self, part, options):
+    def _streamed(self, part, prefixes, options):
         """The pieces of one part's greedy answer."""
         if len(part.rows) != 1 or not part.rows[0]:
-            found = self._search(part.rows, beam_size=1, **options)
+            given = {"beam_size": 1, "target_prefix": prefixes}
+            found = self._search(part.rows, **given, **options)
             windows = [answers[0].pieces for answers in found]
             yield merged_text(windows, 2 * self.overlap)
             return
         options = {**options, "max_new_tokens": self._limit(**options)}
+        options.pop("max_batch_tokens", None)  # it is one row
+        (prefix,) = prefixes or [()]
         decoder = self.target_tokenizer.stream_decoder()
-        tokenizers = self.source_tokenizer, self.target_tokenizer
-        for token_id in stream_row(self.model, part.rows[0], *tokenizers, **options):
-            yield decoder.push(token_id)
+        given = part.rows[0], self.source_tokenizer, self.target_tokenizer
+        for piece in stream_row(self.model, *given, target_prefix=prefix, **options):
+            yield decoder.push_bytes(piece)
         yield decoder.flush()
 
     def _joined(self, parts, found, rank):
@@ -269,30 +286,8 @@ class TextToText:
 
     def _limit(self, max_new_tokens=None, **_):
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
-        _check_count("max_new_tokens", limit, 1, self.model.max_sequence_length - 1)
+        check_count("max_new_tokens", limit, 1, self.model.max_sequence_length - 1)
         return limit
-
-
-def _check_vocabularies(model, source_tokenizer, target_tokenizer):
-    source_size = getattr(model, "source_vocabulary_size", None)
-    for side, wanted, tokenizer in [
-        ("source", source_size or model.vocabulary_size, source_tokenizer),
-        ("target", model.vocabulary_size, target_tokenizer),
-    ]:
-        if wanted != tokenizer.vocabulary_size:
-            raise ValueError(
-                f"Model and {side} tokenizer must have vocabularies of one size. "
-                f"Received: {wanted} and {tokenizer.vocabulary_size}"
-            )
-
-
-def _check_count(name, value, least, most):
-    if not isinstance(value, int) or not least <= value <= most:
-        limit = f" and at most {most}" if most < math.inf else ""
-        raise ValueError(
-            f"`{name}` must be an int, at least {least}{limit}. "
-            f"Received: {name}={value!r}"
-        )
 
 
 def _refuse_one_string(name, texts):

@@ -41,7 +41,17 @@ class StreamDecoder:
         Raises:
             ValueError: `token_id` is out of range.
         """
-        piece = self._tokenizer.token_bytes([token_id])
+        return self.push_bytes(self._tokenizer.token_bytes([token_id]))
+
+    def push_bytes(self, piece: bytes) -> str:
+        """The same for what a token adds to the text.
+
+        Args:
+            piece: bytes, for example of another tokenizer's `vocabulary_bytes`.
+
+        Returns:
+            str, possibly empty.
+        """
         return self._certain(self._characters.decode(piece))
 
     def flush(self) -> str:

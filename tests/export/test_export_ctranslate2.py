@@ -166,6 +166,38 @@ def test_the_docstrings_lines_translate_as_the_pipeline_does(exported, translato
 
 
 @pytest.mark.once
+def test_a_beam_finds_what_the_models_does_with_its_scores(exported, translator):
+    # Without a penalty both compare sums; both look on until nothing can change.
+    import ctranslate2
+
+    served, separator = ctranslate2.Translator(str(exported.path)), ENGLISH.separator_id
+    for prompt in PROMPTS[:2]:
+        source = ENGLISH.encode(prompt)
+        expected = beam_search(
+            *(translator.model, [[*source, separator]], separator, 3, 9, [separator]),
+            length_penalty=0.0,
+            num_hypotheses=3,
+            patience=np.inf,
+        )
+        found = served.translate_batch(
+            [[ENGLISH._processor.id_to_piece(n) for n in source]],
+            beam_size=3,
+            num_hypotheses=3,
+            length_penalty=0,
+            patience=9,
+            min_decoding_length=0,
+            max_decoding_length=9,
+            max_input_length=0,
+            return_scores=True,
+        )[0]
+        for number, pieces in enumerate(found.hypotheses):
+            token_ids = [ENGLISH._processor.piece_to_id(piece) for piece in pieces]
+            row = expected.token_ids[0, number].tolist()
+            assert token_ids == row[: [*row, separator].index(separator)]
+        np.testing.assert_allclose(found.scores, expected.scores[0], atol=1e-4)
+
+
+@pytest.mark.once
 def test_it_looks_where_the_model_looks(exported, translator):
     import ctranslate2
 

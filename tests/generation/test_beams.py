@@ -79,13 +79,15 @@ def test_two_steps_and_the_answer_by_hand():
         second = advance(model, first, plan)
         return tokens, second, end(second, plan)
 
-    (token, history), second, found = in_numpy(compiled(search)(on_backend(PROMPTS)))
+    inputs = on_backend({**PROMPTS, "max_new_tokens": np.int32(2)})
+    (token, history), second, found = in_numpy(compiled(search)(inputs))
 
     assert token[:, 0].tolist() == [26, 4]
     assert history[:, 0, 3].tolist() == [26, 4]
     assert second["pool"]["token_ids"][0, 0].tolist() == [26, 1, 1, 1]
     assert second["history"][1, 0, 3:5].tolist() == [4, 5]
     assert int(second["state"]["clock"]["index"]) == 4
+    assert second["cut_off"].tolist() == [False, True]
     assert found["finished"][:, 0].tolist() == [True, False]
     assert found["token_ids"][0, 0].tolist() == [26, 1, 1, 1]
     assert found["token_ids"][1, 0, :2].tolist() == [4, 5]

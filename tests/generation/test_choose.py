@@ -120,6 +120,28 @@ def test_the_bound_is_exact(kept, length_penalty, max_step, is_done):
 
 
 @pytest.mark.parametrize(
+    ("kept", "length_penalty", "max_step", "is_cut_off"),
+    # After this step of 2 tokens the best live sum is -4.
+    [
+        (-9.0, 0.0, 3, False),  # there is a next step
+        (-4.1, 0.0, 2, True),
+        (-3.9, 0.0, 2, False),  # it is beaten
+        (-4.7, -1.0, 2, True),  # -4 * 7 / 6 = -4.67, and it can get no longer
+        (-4.6, -1.0, 2, False),
+    ],
+)
+def test_who_is_cut_off_by_the_last_step(kept, length_penalty, max_step, is_cut_off):
+    log_probs = [[[-99.0, -3.0, -4.0], [-99.0, -50.0, -50.0]]]
+    carry = carried([[-1.0, -2.0]], max_step=max_step)
+    carry["pool"]["score"] = np.array([[-0.1, kept]], "float32")
+    given = {"length_penalty": length_penalty, "num_kept": 2}
+
+    assert after(carry, log_probs, **given)["cut_off"].tolist() == [is_cut_off]
+    carry["finished"] = np.array([True])
+    assert after(carry, log_probs, **given)["cut_off"].tolist() == [False]
+
+
+@pytest.mark.parametrize(
     ("num_ended", "patience", "is_done"),
     [(0, 1.0, False), (1, 1.0, True), (2, 2.0, False), (3, 2.0, True), (3, 9, False)],
 )

@@ -12,7 +12,6 @@ from keras_lm.generation.hypotheses import (
     flat_index,
     joined,
     keep_best,
-    keep_finished_first,
     no_hypotheses,
     normalized,
     pick,
@@ -34,9 +33,13 @@ def in_numpy(hypotheses):
     return {name: ops.convert_to_numpy(array) for name, array in hypotheses.items()}
 
 
-def test_hypotheses_without_attention():
-    found = Hypotheses(np.zeros((2, 3, 5), "int32"), np.zeros((2, 3), "float32"))
+def test_hypotheses_unpack_into_token_ids_and_scores():
+    arrays = np.zeros((2, 3, 5), "int32"), np.zeros((2, 3), "float32")
+    found = Hypotheses(*arrays, finished=np.zeros((2, 3), "bool"))
 
+    token_ids, scores = found
+
+    assert token_ids is arrays[0] and scores is arrays[1]
     assert found.attention is None
 
 
@@ -86,17 +89,6 @@ def test_the_best_of_two_are_kept_in_order_and_of_equal_ones_the_first():
     assert kept["score"].tolist() == [[-1, -2, -3], [-1, -2, -3]]
     firsts = kept["token_ids"][:, :, 0].tolist()
     assert firsts == [[10, 50, 12], [56, 16, 54]]
-
-
-def test_finished_hypotheses_stand_first():
-    finished = np.array([[False, True, False, True, False]])
-    some = made([[-1.0, -4.0, NOTHING, -2.0, -3.0]], finished=finished)
-
-    kept = in_numpy(keep_finished_first(some, 4))
-
-    assert kept["score"].tolist() == [[-2, -4, -1, -3]]
-    assert kept["finished"].tolist() == [[True, True, False, False]]
-    assert kept["token_ids"][0, :, 0].tolist() == [16, 12, 10, 18]
 
 
 def test_picking_equals_indexing():

@@ -23,6 +23,7 @@ SETTINGS = {
     "diversity_penalty": 0.5,
     "min_new_tokens": 0,
     "with_attention": False,
+    "has_start": True,
 }
 
 
@@ -44,6 +45,12 @@ def test_what_changes_nothing_compiles_nothing():
     assert plan(num_groups=2) != plan(num_groups=2, diversity_penalty=0.7)
     assert plan(length_penalty=1) == plan(length_penalty=1.0)
     assert len({plan(), plan(patience=1.0), plan(patience=math.inf)}) == 2
+    one = {"beam_size": 1, "num_hypotheses": 1}
+    assert plan(**one, patience=3.0) == plan(**one)
+    assert plan(has_start=True) == plan(has_start=False)  # greedy looks at no history
+    sampler = samplers.no_repeat_ngram(2)
+    assert plan(sampler=sampler).has_start
+    assert not plan(sampler=sampler, has_start=False).has_start
 
 
 def test_who_must_attend():

@@ -126,7 +126,21 @@ def test_beam_search():
     model = make_model(tie_embeddings=False)
     random_weights(model, seed=2)
 
-    check_beams(model)
+    keys = model.decoder_blocks[1].cross_attention.key_projection
+    found = check_beams(model, 7, keys)
+
+    # The same on each backend: PyTorch gave these.
+    assert found.token_ids.tolist() == [
+        [[0, 7, 7, 7], [0, 12, 0, 7], [0, 8, 0, 7]],
+        [[2, 4, 4, 4], [2, 9, 4, 4], [2, 4, 5, 4]],
+        [[8, 5, 5, 5], [2, 10, 7, 7], [2, 5, 7, 7]],
+    ]
+    assert_close(
+        found.scores,
+        [[-0.8323, -1.5497, -2.1159], [-1.115, -1.2955, -1.7208]]
+        + [[-0.9531, -1.1292, -1.2611]],
+        1e-4,
+    )
 
 
 def test_attention_is_that_of_the_last_block():

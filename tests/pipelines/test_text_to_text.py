@@ -1,5 +1,6 @@
 """TextToText: all kinds of text in and out, n-best, streams, long texts, saving."""
 
+import inspect
 import json
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from keras import ops
 
+from keras_lm import generation
 from keras_lm.models import TransformerEncoderDecoder
 from keras_lm.pipelines import TextToText, load
 from keras_lm.pipelines.search_rows import search_rows
@@ -91,7 +93,32 @@ def test_n_best_are_ranked_and_their_scores_are_sums_when_asked():
 
 
 @pytest.mark.once
-def test_options_reach_the_search():
+def test_all_options_reach_the_search(monkeypatch):
+    calls, options = [], inspect.signature(generation.beam_search).parameters
+    ours = {"inputs", "padding_mask", "start_token_id", "stop_token_ids", "model"}
+    ours |= {"return_attention", "beam_size", "num_hypotheses", "max_new_tokens"}
+    given = {name: object() for name in options if name not in ours}
+
+    def recorded(model, inputs, start, **options):
+        calls.append(options)
+        arrays = np.full((1, 1, 1), OTHER.separator_id), np.zeros((1, 1))
+        return generation.Hypotheses(*arrays, np.ones((1, 1), bool))
+
+    monkeypatch.setattr(generation, "beam_search", recorded)
+    given |= {"min_new_tokens": 3, "target_prefix": ["一"]}
+
+    TRANSLATOR.n_best(["area"], 5, 7, max_new_tokens=8, **given)
+    list(TRANSLATOR.stream("area", max_new_tokens=8, **given))
+
+    assert len(given) >= 9
+    given["target_prefix"] = [OTHER.encode("一")]
+    for call, number, size in zip(calls, (5, None), (7, 1), strict=True):
+        assert {name: call[name] for name in given} == given
+        assert (call.get("num_hypotheses"), call["beam_size"]) == (number, size)
+
+
+@pytest.mark.once
+def test_options_count_in_the_search():
     longer = TRANSLATOR("area", beam_size=2, min_new_tokens=9, max_new_tokens=12)
 
     assert longer == alone_longer()
@@ -131,6 +158,25 @@ def test_unknown_tokens_are_replaced_when_asked():
     assert pipeline("中文", **given) == ""
 
 
+@pytest.mark.once
+def test_each_answer_begins_with_the_prefix_of_its_text():
+    prefixes = ["一", "", "三 area", "🙂", "", "二二", "a"]
+    given = {"beam_size": 2, "max_new_tokens": 4}
+
+    answers = TRANSLATOR(MIXED, **given, max_batch_tokens=64, target_prefix=prefixes)
+
+    for text, prefix, answer in zip(MIXED, prefixes, answers, strict=True):
+        assert answer.startswith(prefix)
+        assert answer == TRANSLATOR(text, **given, target_prefix=prefix)
+        streamed = TRANSLATOR.stream(text, max_new_tokens=4, target_prefix=prefix)
+        assert (
+            "".join(streamed) == TRANSLATOR(*([text], 1, 4), target_prefix=[prefix])[0]
+        )
+    assert answers[0] != TRANSLATOR(MIXED[0], **given)
+    ((nothing,),) = TRANSLATOR.n_best([""], 1, target_prefix="一")
+    assert (nothing.text, nothing.score) == ("一", 0.0)
+
+
 # -------------------------------------------------------------------- streams
 
 
@@ -141,9 +187,9 @@ def test_a_stream_is_the_greedy_answer_in_pieces():
 
         assert "".join(pieces) == TRANSLATOR(text, beam_size=1)
         assert all(pieces)
-    assert "".join(TRANSLATOR.stream("area", max_new_tokens=2)) == TRANSLATOR(
-        "area", beam_size=1, max_new_tokens=2
-    )
+    given = {"max_new_tokens": 2, "max_batch_tokens": 64, "replace_unknown": False}
+    pieces = list(TRANSLATOR.stream("area", **given))
+    assert "".join(pieces) == TRANSLATOR("area", beam_size=1, **given)
 
 
 @pytest.mark.once
@@ -300,6 +346,8 @@ def test_what_cannot_be_is_refused():
         ECHO(["a"], replace_unknown=True)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         ECHO(["a", None])
+    with pytest.raises(TypeError, match="which the pipeline gives.*: padding_mask"):
+        ECHO(["a"], padding_mask=[[True]])
     for refused in (lambda: ECHO.n_best("a"), lambda: TRANSLATOR.score("a", ["b"])):
         with pytest.raises(TypeError, match="must be a list of strings. Received: 'a'"):
             refused()

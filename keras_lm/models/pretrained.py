@@ -33,8 +33,8 @@ class Pretrained:
         Raises:
             ImportError: safetensors is not installed (the extra `pretrained`).
             OSError: a file is missing or cannot be read.
-            ValueError: the files are of an unknown kind, or a weight is missing or has
-                another shape.
+            ValueError: the files are of an unknown kind, or a weight is missing, has
+                another shape or finds no place in the model.
         """
         return load_pretrained(cls, cls.LAYOUTS, path, arguments)
 

@@ -15,6 +15,7 @@ from keras_lm.models.layout import (
 )
 from keras_lm.models.read_tensors import read_tensors
 from keras_lm.models.refuse_left_over import refuse_left_over
+from keras_lm.models.special_tokens import kept_settings
 
 
 def load_pretrained(model_class, layouts: dict, path, options: dict):
@@ -64,6 +65,11 @@ def load_pretrained(model_class, layouts: dict, path, options: dict):
     for weight in model.weights:
         if path_of(weight.path) in layout.constants:
             weight.trainable = False  # theirs does not learn it
+    generation = Path(path) / "generation_config.json"
+    model.kept_settings = kept_settings(
+        {**layout.defaults, **config},
+        _read_json(generation) if generation.is_file() else {},
+    )
     return model
 
 

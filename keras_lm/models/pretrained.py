@@ -28,7 +28,9 @@ class Pretrained:
                 `pooling`, `seed`, `dtype` ..
 
         Returns:
-            model of the class. A head that it does not have is left out.
+            model of the class. A head that it does not have is left out. It remembers
+            the special tokens of its files for `save_pretrained`; a `.keras` file does
+            not.
 
         Raises:
             ImportError: safetensors is not installed (the extra `pretrained`).
@@ -56,7 +58,14 @@ class Pretrained:
         """
         return from_keras_hub(cls, backbone, arguments)
 
-    def save_pretrained(self, path, tokenizer=None, model_type=None, overwrite=False):
+    def save_pretrained(
+        self,
+        path,
+        tokenizer=None,
+        model_type=None,
+        overwrite=False,
+        special_tokens=None,
+    ):
         """Writes the model as transformers and `from_pretrained` read it.
 
         The directory is complete or absent: `config.json`, `model.safetensors` with
@@ -65,9 +74,13 @@ class Pretrained:
         `positions="learned"` a GPT-2, with `normalization="rms", gated=True,
         activation="silu", use_bias=False` a Llama; a `TransformerEncoderDecoder` with
         `positions="learned", share_positions=False, normalize_first=False,
-        outer_norm="first"` a BART, and one that was read from a Marian is a Marian. The
-        separator of `tokenizer` is then what starts and ends a target, in
-        `config.json`, as in our datasets. Heads around an encoder are not written.
+        outer_norm="first"` a BART, and one that was read from a Marian is a Marian.
+        Heads around an encoder are not written.
+
+        What starts, ends and pads a text is in `config.json` what the files said that
+        the model was read from, and `generation_config.json` is theirs, unless
+        `tokenizer` has another padding or end. Else the separator of `tokenizer` starts
+        and ends what a decoder writes, as in our datasets.
 
         Args:
             path: directory.
@@ -78,12 +91,18 @@ class Pretrained:
                 express the model when `None`: a RoBERTa is then written as the BERT
                 of one segment that it equals.
             overwrite: bool. Whether a directory that is there may be replaced.
+            special_tokens: dict or `None`. Ids in place of these, by their names in
+                `config.json`: `{"decoder_start_token_id": 1}`.
 
         Raises:
             FileExistsError: it exists, and `overwrite` is false.
             ImportError: safetensors is not installed (the extra `pretrained`).
             OSError: it cannot be written.
             ValueError: no family can express the model, and the text says what each
-                wants; or the tokenizer has more tokens than the model.
+                wants; the tokenizer has more tokens than the model; or a name in
+                `special_tokens` is none of an id.
         """
-        save_pretrained(self, self.LAYOUTS, path, tokenizer, model_type, overwrite)
+        given = special_tokens
+        save_pretrained(
+            self, self.LAYOUTS, path, tokenizer, model_type, overwrite, given
+        )

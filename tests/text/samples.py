@@ -73,3 +73,46 @@ def word_tokenizer(processor=None):
     if processor is not None:
         tokenizer.post_processor = processor
     return HuggingFaceTokenizer(tokenizer.to_str())
+
+
+def gpt2_tokenizer():
+    """One of bytes, as GPT-2's: nothing stands around a text, one token ends it."""
+    import tokenizers
+
+    pieces = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    pieces += ["Ġa", "ab", "<|endoftext|>"]
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    merges = [("Ġ", "a"), ("a", "b")]
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.add_special_tokens([pieces[-1]])
+    return HuggingFaceTokenizer(tokenizer.to_str())
+
+
+def llama_tokenizer():
+    """One as Llama's: `<s>` and a space before a text, other characters in bytes."""
+    import tokenizers
+
+    decoders, normalizers = tokenizers.decoders, tokenizers.normalizers
+    pieces = ["<unk>", "<s>", "</s>", *[f"<0x{byte:02X}>" for byte in range(256)]]
+    pieces += [*"▁ab中", "▁a", "▁b", "ab"]
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    merges = [("▁", "a"), ("▁", "b"), ("a", "b")]
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            vocabulary, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    spaces = decoders.Replace("▁", " "), decoders.Strip(" ", 1, 0)
+    tokenizer.decoder = decoders.Sequence(
+        [spaces[0], decoders.ByteFallback(), decoders.Fuse(), spaces[1]]
+    )
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    tokenizer.add_special_tokens(pieces[:3])
+    return HuggingFaceTokenizer(tokenizer.to_str())

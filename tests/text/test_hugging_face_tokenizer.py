@@ -80,6 +80,15 @@ def test_pairs_have_segments(path, tokenizer):
     assert len(tokenizer.encode(TEXTS[0] * 9)) > 7  # the length was of that call alone
 
 
+@pytest.mark.parametrize("end", ["[SEP]", "</s>", "<|endoftext|>", "<|end_of_text|>"])
+def test_what_ends_a_text_is_known(end):
+    model = {"type": "BPE", "vocab": {"a": 0, end: 1}, "merges": []}
+
+    tokenizer = HuggingFaceTokenizer(json.dumps({"version": "1.0", "model": model}))
+
+    assert (tokenizer.separator_id, tokenizer.special_ids) == (1, [1])
+
+
 @given(st.text(st.characters(codec="utf-8")))
 @example("\0 ▁ \x1b [CLS] [MASK]")
 @examples(60)
@@ -117,8 +126,11 @@ def test_errors(tokenizer, tmp_path):
         tokenizer(["a"], ["b", "c"])
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         tokenizer([3])
-    with pytest.raises(FileNotFoundError):
-        HuggingFaceTokenizer.load(tmp_path)
+    for path in (tmp_path, tmp_path / "gpt2" / "tokenizer.json"):
+        with pytest.raises(
+            FileNotFoundError, match=r"the only file .* makes it: `Auto"
+        ):
+            HuggingFaceTokenizer.load(path)
     (tmp_path / "tokenizer.json").write_text("{}", "utf-8")
     with pytest.raises(ValueError, match="must be the content of a tokenizer.json"):
         HuggingFaceTokenizer.load(tmp_path)

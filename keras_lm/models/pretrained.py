@@ -21,6 +21,11 @@ class Pretrained:
         `TransformerDecoder` a GPT-2, Llama, Mistral or Qwen2; a
         `TransformerEncoderDecoder` a Marian or BART.
 
+        The numbers are those of transformers. Where rows are padded on the left, places
+        are counted from the first real token here, so that a row gives what it gives
+        alone; BERT and GPT-2 of transformers count from the edge unless they are given
+        `position_ids` that do so.
+
         Args:
             path: directory with `config.json` and `model.safetensors`, as
                 `save_pretrained` of transformers writes it. Nothing in it is executed.

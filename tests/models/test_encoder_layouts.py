@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lm.models import TransformerEncoder
+from keras_lm.models import TransformerDecoder, TransformerEncoder
 from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.layout import arguments_of
 from tests.checks import assert_close, compiled, outputs_of
@@ -23,6 +23,26 @@ def test_an_encoder_gives_the_numbers_of_transformers(name, tmp_path):
 
     assert np.std(expected) > 0.3
     assert_close(outputs_of(found)[0][REAL], expected[REAL], tolerance=1e-4)
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_places_are_counted_from_the_first_real_token(name, tmp_path):
+    head = "AutoModelForCausalLM" if name == "gpt2" else "AutoModel"
+    theirs = write(name, tmp_path, head)
+    ours = TransformerDecoder if name == "gpt2" else TransformerEncoder
+    ours = compiled(ours.from_pretrained(tmp_path))
+    real = REAL[:, ::-1]  # padded on the left
+    asked = {"input_ids": TOKEN_IDS, "attention_mask": real * 1}
+    places = np.maximum(real.cumsum(axis=1) - 1, 0)
+
+    found = outputs_of(ours(TOKEN_IDS, padding_mask=real))[0]
+
+    expected = ask(theirs, **asked, position_ids=places)
+    assert_close(found[real], expected[real], tolerance=1e-4)
+    # Theirs alone: another place, other numbers.
+    others = ask(theirs, **asked)
+    assert np.abs(others[1] - expected[1])[real[1]].max() > 0.1
 
 
 def test_the_pooler_of_a_bert_is_there(tmp_path):

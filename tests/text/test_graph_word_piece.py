@@ -74,6 +74,16 @@ def test_a_thousand_lines_of_docstrings(tokenizer, encode):
     assert encode(lines) == tokenizer.encode(lines)
 
 
+@pytest.mark.parametrize("character", "aé中한\u0561𝄞")
+def test_a_word_is_as_long_as_its_characters(tokenizer, offsets_of, character):
+    # 100 are the longest that is no unknown one, whatever their bytes.
+    texts = [f"b {character * count}, {character * 102} c" for count in (99, 100, 101)]
+    texts += [character * count for count in (25, 26, 33, 34, 50, 51, 100, 101, 401)]
+
+    for text, *found in zip(texts, *offsets_of(texts), strict=True):
+        assert found == in_python(tokenizer, text), text
+
+
 @given(ANY)
 @example("a\u2028b\x85c\ufeffd\u200be")
 @examples(200)

@@ -1,8 +1,11 @@
 """Tiny tokenizers, and texts, bytes and ids that are hard on a tokenizer."""
 
+import functools
+import random
+
 from hypothesis import strategies as st
 
-from keras_lm.text import HuggingFaceTokenizer, train_tokenizer
+from keras_lm.text import HuggingFaceTokenizer, docstring_corpus, train_tokenizer
 
 CORPUS = [
     "def area(width, height):\n    return width * height\n\n\n",
@@ -57,6 +60,47 @@ TOKEN_IDS = st.lists(
     | st.integers(0, TOKENIZER.vocabulary_size - 1),
     max_size=20,
 )
+
+CHINESE = [
+    *"的一是不了在人有我他这。，？！《》、：“”\u3000㐀𠀀繁體國語讀書豈更々〇",
+    "……",
+]
+CHINESE += ["中文", "分词", "函数", "返回", "数组", "排序", "模型", "训练", "语言"]
+MIXED = ["👩‍👩‍👧‍👦", "🏳️‍🌈", "🇨🇳", "🇩🇪", "👍🏽", "👩🏿‍🔬", "1️⃣", "☃️", "🙂", "❤"]
+MIXED += ["café", "cafe\u0301", "Ångström", "A\u030a", "ñ", "Ÿ", "ﬁn", "ß", "İstanbul"]
+MIXED += [
+    "한국어",
+    "한",
+    "\u1112\u1161\u11ab",
+    "нет",
+    "مرحبا",
+    "नमस्ते",
+    "ไทย",
+    "かな",
+    "ｶﾅ",
+]
+MIXED += ["the", "Return", "x_1", "don't", "3.14", "(a)", "--", "#tag", "a" * 99, "ΣΑΣ"]
+MIXED += ["\n", "\t"]
+
+
+@functools.cache
+def thousand_texts():
+    """The same ones always: docstrings; Chinese; signs, accents and scripts mixed."""
+    documents = docstring_corpus(packages=["numpy"])[:60]
+    lines = [line for one in documents for line in one.text.splitlines()]
+    numbers = random.Random(5)
+
+    def text(parts, joiners):
+        some = [numbers.choice(parts) for _ in range(numbers.randint(1, 12))]
+        return "".join(part + numbers.choice(joiners) for part in some)
+
+    def chinese():  # one in four is any character
+        any_one = chr(numbers.randint(0x4E00, 0x9FFF))
+        return text([*CHINESE, *[any_one] * (len(CHINESE) // 3)], ["", "", " "])
+
+    texts = [*[*dict.fromkeys(lines)][:334], *[chinese() for _ in range(333)]]
+    return [*texts, *[text(MIXED, ["", " "]) for _ in range(333)]]
+
 
 WORDS = ["<s>", "</s>", "<pad>", "<unk>", "a", "b", "c"]
 

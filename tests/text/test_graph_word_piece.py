@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import example, given
 
-from keras_lm.text import GraphWordPiece, HuggingFaceTokenizer, docstring_corpus
+from keras_lm.text import GraphWordPiece, HuggingFaceTokenizer
 from tests.checks import examples
+from tests.text.samples import thousand_texts
 
 pytestmark = pytest.mark.once
 TEXTS = [
@@ -62,16 +63,10 @@ def test_texts_of_many_kinds(tokenizer, encode):
     assert encode([]) == []
 
 
-def test_a_thousand_lines_of_docstrings(tokenizer, encode):
-    lines = [
-        line
-        for document in docstring_corpus(packages=["numpy"])[:60]
-        for line in document.text.splitlines()
-    ]
-    lines = lines[:1000]
+def test_a_thousand_texts(tokenizer, encode):
+    texts = thousand_texts()
 
-    assert len(lines) == 1000
-    assert encode(lines) == tokenizer.encode(lines)
+    assert encode(texts) == tokenizer.encode(texts)
 
 
 @pytest.mark.parametrize("character", "aé中한\u0561𝄞")

@@ -10,6 +10,7 @@ from hypothesis import example, given
 
 from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import examples
+from tests.text.samples import thousand_texts
 
 pytestmark = pytest.mark.once
 TEXTS = ["Returns the sum.", "中文和 emoji 👩‍👧", "", "naïve\n\tÉCOLE unaffable"]
@@ -41,6 +42,23 @@ def test_ids_as_transformers_has_them(path, tokenizer):
     assert tokenizer.encode(TEXTS)[1] == arrays["token_ids"][1][real[1]].tolist()
     assert tokenizer.vocabulary_size == len(theirs)
     assert tokenizer.mask_id == theirs.mask_token_id
+
+
+def test_a_thousand_texts_as_tokenizers_has_them(path, tokenizer):
+    import tokenizers
+
+    theirs = tokenizers.Tokenizer.from_file(f"{path}/tokenizer.json")
+    theirs.no_padding()
+    theirs.no_truncation()
+    texts = thousand_texts()
+
+    expected = [one.ids for one in theirs.encode_batch(texts)]
+
+    assert len(texts) == 1000 and len({*texts}) > 980
+    assert tokenizer.encode(texts) == expected
+    arrays = tokenizer(texts[600:700], max_length=1000)
+    rows = zip(arrays["token_ids"], arrays["padding_mask"], strict=True)
+    assert [row[real].tolist() for row, real in rows] == expected[600:700]
 
 
 def test_special_tokens_are_known(tokenizer):

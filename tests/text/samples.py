@@ -119,7 +119,7 @@ def word_tokenizer(processor=None):
     return HuggingFaceTokenizer(tokenizer.to_str())
 
 
-def gpt2_tokenizer():
+def gpt2_tokenizer(add_prefix_space=False):
     """One of bytes, as GPT-2's: nothing stands around a text, one token ends it."""
     import tokenizers
 
@@ -128,7 +128,7 @@ def gpt2_tokenizer():
     vocabulary = {piece: place for place, piece in enumerate(pieces)}
     merges = [("Ġ", "a"), ("a", "b")]
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(False)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     tokenizer.add_special_tokens([pieces[-1]])
     return HuggingFaceTokenizer(tokenizer.to_str())

@@ -3,6 +3,7 @@
 import keras
 
 from keras_lm.export.export_error import ExportError
+from keras_lm.export.reference import refuse_pretrained
 from keras_lm.layers import MultiHeadAttention, gelu_tanh
 from keras_lm.models import TransformerDecoder, TransformerEncoderDecoder
 from keras_lm.pipelines import TextGenerator, TextToText
@@ -32,11 +33,12 @@ def settings_of(pipeline) -> dict:
     Raises:
         TypeError: it is no such pipeline.
         ValueError: its model is quantised.
-        ExportError: CTranslate2 has no setting for what the model does; the text says
-            for what.
+        ExportError: CTranslate2 has no setting for what the model does, and the text
+            says for what; or the tokenizer is not SentencePiece.
     """
     model = _model_of(pipeline)
     if isinstance(model, TransformerDecoder):
+        refuse_pretrained(pipeline.tokenizer)
         decoder = _stack(model, model.blocks) | {"with_encoder_attention": False}
         if model.normalization == "rms":
             decoder["rms_norm"] = True

@@ -20,6 +20,8 @@ class ExportReport:
             texts (SavedModel, CTranslate2), labels, answers, or nearest other texts.
         seconds: float. Time it all took.
         quantization: str or `None`, as it was asked for.
+        notes: tuple of str: where it may answer otherwise than the pipeline, for texts
+            that the comparison did not hold.
 
     Example:
         >>> from pathlib import Path
@@ -36,6 +38,7 @@ class ExportReport:
     greedy_agreement: float
     seconds: float
     quantization: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -43,8 +46,9 @@ class ExportReport:
         return self.greedy_agreement == 1.0
 
     def __str__(self):
-        return (
+        figures = (
             f"{self.path}: {self.size_bytes / 1e6:.1f} MB, largest difference "
             f"{self.largest_difference:.1e}, greedy agreement "
             f"{self.greedy_agreement:.1%}, {self.seconds:.1f} s"
         )
+        return "\n".join([figures, *[f"note: {note}" for note in self.notes]])

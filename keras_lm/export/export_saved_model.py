@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from keras_lm.export.export_report import ExportReport
+from keras_lm.export.graph_texts import differences
 from keras_lm.export.hand_over import check_pipeline, hand_over
 from keras_lm.export.kinds import kind_of
 from keras_lm.export.process import run_checker, run_worker
@@ -77,9 +78,12 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
                           scores (B, num_classes), probabilities
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
-    loading. A model in half precision is written in float32. What a pipeline cuts into
-    slices or windows, a text longer than the model, is an error here that says so: a
-    `QuestionAnswerer` reads one window, a question and its whole context.
+    loading. Its tokens are the pipeline's for every text; but in BERT's, the name of a
+    special token in a text, as "[SEP]", is text there, and in the pipeline that token
+    (the report's `notes` say so). A model in half precision is written in float32. What
+    a pipeline cuts into slices or windows, a text longer than the model, is an error
+    here that says so: a `QuestionAnswerer` reads one window, a question and its whole
+    context.
 
     Args:
         pipeline: one of `pipelines`.
@@ -115,6 +119,7 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
         largest_difference=checked["largest_difference"],
         greedy_agreement=agreement,
         seconds=time.perf_counter() - start,
+        notes=differences(pipeline),
     )
 
 

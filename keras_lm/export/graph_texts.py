@@ -30,6 +30,23 @@ def graph_tokenizer(tokenizer):
         raise ExportError(str(error)) from error
 
 
+def differences(pipeline) -> tuple[str, ...]:
+    """Which texts have other tokens in a graph than in the pipeline.
+
+    Args:
+        pipeline: with `tokenizer`, if it has one.
+
+    Returns:
+        tuple of str, a sentence for each difference, for `ExportReport.notes`.
+    """
+    tokenizer = getattr(pipeline, "tokenizer", None)
+    if not isinstance(tokenizer, HuggingFaceTokenizer):
+        return ()
+    pieces = tokenizer.pieces()
+    names = ", ".join(pieces[token_id] for token_id in tokenizer.special_ids)
+    return (f"in a text, {names} are text to the SavedModel, tokens to the pipeline",)
+
+
 def graph_arrays(tokenizer, pipeline, text, text_pair=None):
     """What `pipelines.text_arrays` gives, in a graph.
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras_lm.export.export_error import ExportError
 from keras_lm.generation import generate
 from keras_lm.generation.generate import bucket
+from keras_lm.text import HuggingFaceTokenizer
 
 # Prompts of different lengths, scripts and faults; the last is no valid UTF-8.
 PROBES = (
@@ -41,9 +42,11 @@ def reference(pipeline, work: Path) -> dict:
         behind `prompt_lengths` was told from, one probe after the other).
 
     Raises:
+        ExportError: the tokenizer cannot be in a graph.
         ValueError: no prompt fits the model, or its logits are not finite.
     """
     tokenizer = pipeline.tokenizer
+    refuse_pretrained(tokenizer)
     prompts = _prompts_that_fit(pipeline)
     starts = [
         [tokenizer.separator_id, *tokenizer.encode(as_bytes(prompt))]
@@ -101,6 +104,23 @@ def answers_to(pipeline, starts: list, work: Path) -> dict:
         "max_new_tokens": pipeline.max_new_tokens,
         "logits_path": str(work / "logits.npy"),
     }
+
+
+def refuse_pretrained(tokenizer) -> None:
+    """Refuses to export the pipeline of a decoder with a tokenizer of others.
+
+    Args:
+        tokenizer: of the pipeline.
+
+    Raises:
+        ExportError: it is a `HuggingFaceTokenizer`.
+    """
+    if isinstance(tokenizer, HuggingFaceTokenizer):
+        raise ExportError(
+            "The tokenizer of a decoder that is exported must be a "
+            "SentencePieceTokenizer, which is a graph too. Received: a "
+            "HuggingFaceTokenizer"
+        )
 
 
 def as_bytes(text: str) -> bytes:

@@ -39,7 +39,14 @@ def _read_gpt2(config, tensors, arguments):
 
 
 def _write_gpt2(model, config):
-    return {"attn_pdrop": model.dropout, "embd_pdrop": model.dropout}
+    dropouts = {"attn_pdrop": model.dropout, "embd_pdrop": model.dropout}
+    return {**dropouts, **_ends(config)}
+
+
+def _ends(config):
+    """What starts a text is the separator that ends one, if nothing else is known."""
+    end = config.get("eos_token_id")
+    return {"bos_token_id": config.get("bos_token_id", end), "eos_token_id": end}
 
 
 def _reads(options_of):
@@ -127,6 +134,7 @@ def _writes(*names):
             "rope_theta": theta,
             "rope_parameters": {**scaling, "rope_theta": theta},
             **{name: own[name] for name in names},
+            **_ends(config),
         }
 
     return write
@@ -170,7 +178,13 @@ _GPT2 = Layout(
         "scale_attn_by_inverse_layer_idx": (False, None),
         "tie_word_embeddings": (True, None),
     },
-    defaults={"resid_pdrop": 0.1, "n_inner": None, "layer_norm_epsilon": 1e-5},
+    defaults={
+        "resid_pdrop": 0.1,
+        "n_inner": None,
+        "layer_norm_epsilon": 1e-5,
+        "bos_token_id": 50256,
+        "eos_token_id": 50256,
+    },
     read=_read_gpt2,
     write=_write_gpt2,
     flat=True,
@@ -186,6 +200,8 @@ _LLAMA = Layout(
         "num_key_value_heads": None,
         "tie_word_embeddings": False,
         "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
     },
     read=_reads(_llama_bias),
     write=_writes("attention_bias"),
@@ -199,6 +215,7 @@ _MISTRAL = _LLAMA._replace(
 _QWEN2 = _LLAMA._replace(
     architecture="Qwen2ForCausalLM",
     theirs={"use_sliding_window": (False, None)},
+    defaults=_LLAMA.defaults | {"bos_token_id": None, "eos_token_id": None},
     read=_reads(_qwen2_bias),
     write=_writes(),
 )

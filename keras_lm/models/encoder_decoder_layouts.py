@@ -39,16 +39,14 @@ def _read_marian(config, tensors, arguments):
 
 
 def _write(model, config):
-    """Sizes of both sides; a target starts and ends with the tokenizer's separator."""
-    separator = config.get("eos_token_id")
+    """Sizes of both sides; what starts and ends a target, if not the separator."""
+    ids = dict.fromkeys(["pad", "bos", "eos", "forced_eos"])
+    ids["decoder_start"] = config.get("eos_token_id") or 0
+    ids = {f"{name}_token_id": token_id for name, token_id in ids.items()}
     return {
         **{f"decoder_{size}": config[f"encoder_{size}"] for size in _SIZES},
         "attention_dropout": model.dropout,
-        "pad_token_id": config.get("pad_token_id"),
-        "bos_token_id": None,
-        "eos_token_id": separator,
-        "forced_eos_token_id": None,
-        "decoder_start_token_id": separator or 0,
+        **{name: config.get(name, token_id) for name, token_id in ids.items()},
     }
 
 
@@ -108,6 +106,8 @@ _MARIAN = Layout(
         "dropout": 0.1,
         "decoder_vocab_size": None,
         "share_encoder_decoder_embeddings": True,
+        **dict.fromkeys(["pad_token_id", "decoder_start_token_id"], 58100),
+        **dict.fromkeys(["eos_token_id", "forced_eos_token_id"], 0),
     },
     read=_read_marian,
     write=_write_marian,
@@ -138,7 +138,15 @@ _BART = Layout(
         "add_final_layer_norm": (False, None),
         "normalize_embedding": (True, None),
     },
-    defaults={"dropout": 0.1, "scale_embedding": False},
+    defaults={
+        "dropout": 0.1,
+        "scale_embedding": False,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "forced_eos_token_id": 2,
+        "decoder_start_token_id": 2,
+    },
     read=_read,
     write=_write,
     unused_places=lambda config: 2,

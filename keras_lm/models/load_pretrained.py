@@ -14,6 +14,8 @@ from keras_lm.models.layout import (
     path_of,
 )
 from keras_lm.models.read_tensors import read_tensors
+from keras_lm.models.refuse_left_over import refuse_left_over
+from keras_lm.models.special_tokens import kept_settings
 
 
 def load_pretrained(model_class, layouts: dict, path, options: dict):
@@ -35,7 +37,7 @@ def load_pretrained(model_class, layouts: dict, path, options: dict):
         ImportError: safetensors is not installed (the extra `pretrained`).
         OSError: a file is missing or cannot be read.
         ValueError: the files are of an unknown kind, `config.json` leaves something
-            out, or a weight is missing or has another shape.
+            out, or a weight is missing, has another shape or finds no place.
     """
     config = read_config(path)
     kind = config.get("model_type")
@@ -57,10 +59,17 @@ def load_pretrained(model_class, layouts: dict, path, options: dict):
     unused = layout.unused_places({**layout.defaults, **config})
     # All are found before the first is given.
     found = [weight_of(layout, tensors, weight, unused) for weight in model.weights]
+    used = {name_in(layout, tensors, weight) for weight in model.weights} - {None}
+    refuse_left_over(layout, tensors, used, options)
     model.set_weights(found)
     for weight in model.weights:
         if path_of(weight.path) in layout.constants:
             weight.trainable = False  # theirs does not learn it
+    generation = Path(path) / "generation_config.json"
+    model.kept_settings = kept_settings(
+        {**layout.defaults, **config},
+        _read_json(generation) if generation.is_file() else {},
+    )
     return model
 
 
@@ -85,14 +94,7 @@ def read_config(path) -> dict:
             "`path` must be a directory on this machine with `config.json` (nothing is "
             f"downloaded{hint}). Received: {path}"
         )
-    text = file.read_text("utf-8")
-    try:
-        config = json.loads(text)
-    except ValueError:
-        config = None
-    if not isinstance(config, dict):
-        raise ValueError(f"{file} must hold a JSON object. Received: {text[:50]!r}")
-    return config
+    return _read_json(file)
 
 
 def weight_of(layout: Layout, tensors: dict, weight, unused_places=0) -> np.ndarray:
@@ -115,10 +117,8 @@ def weight_of(layout: Layout, tensors: dict, weight, unused_places=0) -> np.ndar
     names, part = names_of(layout, weight.path)
     if not names:
         return keras.ops.convert_to_numpy(weight)
-    for name in names:
-        if name in tensors:
-            break
-    else:
+    name = name_in(layout, tensors, weight)
+    if name is None:
         raise ValueError(
             f"The weights must have {names[0]}, for {weight.path} of shape "
             f"{tuple(weight.shape)}. Received: {_near(names[0], tensors)}"
@@ -130,6 +130,33 @@ def weight_of(layout: Layout, tensors: dict, weight, unused_places=0) -> np.ndar
             f"Received: {array.shape}"
         )
     return array
+
+
+def name_in(layout: Layout, tensors: dict, weight) -> str | None:
+    """The tensor that is given to a weight of the model.
+
+    Args:
+        layout: of the family.
+        tensors: arrays by name.
+        weight: a variable.
+
+    Returns:
+        str, the first of the names that the family has for it; `None` where there is
+        none.
+    """
+    names, _ = names_of(layout, weight.path)
+    return next((name for name in names if name in tensors), None)
+
+
+def _read_json(file):
+    text = file.read_text("utf-8")
+    try:
+        config = json.loads(text)
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise ValueError(f"{file} must hold a JSON object. Received: {text[:50]!r}")
+    return config
 
 
 def _as_ours(layout, array, weight, part, unused_places):

@@ -21,6 +21,11 @@ class Pretrained:
         `TransformerDecoder` a GPT-2, Llama, Mistral or Qwen2; a
         `TransformerEncoderDecoder` a Marian or BART.
 
+        The numbers are those of transformers. Where rows are padded on the left, places
+        are counted from the first real token here, so that a row gives what it gives
+        alone; BERT and GPT-2 of transformers count from the edge unless they are given
+        `position_ids` that do so.
+
         Args:
             path: directory with `config.json` and `model.safetensors`, as
                 `save_pretrained` of transformers writes it. Nothing in it is executed.
@@ -28,13 +33,15 @@ class Pretrained:
                 `pooling`, `seed`, `dtype` ..
 
         Returns:
-            model of the class. A head that it does not have is left out.
+            model of the class. A head that it does not have is left out. It remembers
+            the special tokens of its files for `save_pretrained`; a `.keras` file does
+            not.
 
         Raises:
             ImportError: safetensors is not installed (the extra `pretrained`).
             OSError: a file is missing or cannot be read.
-            ValueError: the files are of an unknown kind, or a weight is missing or has
-                another shape.
+            ValueError: the files are of an unknown kind, or a weight is missing, has
+                another shape or finds no place in the model.
         """
         return load_pretrained(cls, cls.LAYOUTS, path, arguments)
 
@@ -56,7 +63,14 @@ class Pretrained:
         """
         return from_keras_hub(cls, backbone, arguments)
 
-    def save_pretrained(self, path, tokenizer=None, model_type=None, overwrite=False):
+    def save_pretrained(
+        self,
+        path,
+        tokenizer=None,
+        model_type=None,
+        overwrite=False,
+        special_tokens=None,
+    ):
         """Writes the model as transformers and `from_pretrained` read it.
 
         The directory is complete or absent: `config.json`, `model.safetensors` with
@@ -65,9 +79,13 @@ class Pretrained:
         `positions="learned"` a GPT-2, with `normalization="rms", gated=True,
         activation="silu", use_bias=False` a Llama; a `TransformerEncoderDecoder` with
         `positions="learned", share_positions=False, normalize_first=False,
-        outer_norm="first"` a BART, and one that was read from a Marian is a Marian. The
-        separator of `tokenizer` is then what starts and ends a target, in
-        `config.json`, as in our datasets. Heads around an encoder are not written.
+        outer_norm="first"` a BART, and one that was read from a Marian is a Marian.
+        Heads around an encoder are not written.
+
+        What starts, ends and pads a text is in `config.json` what the files said that
+        the model was read from, and `generation_config.json` is theirs, unless
+        `tokenizer` has another padding or end. Else the separator of `tokenizer` starts
+        and ends what a decoder writes, as in our datasets.
 
         Args:
             path: directory.
@@ -78,12 +96,18 @@ class Pretrained:
                 express the model when `None`: a RoBERTa is then written as the BERT
                 of one segment that it equals.
             overwrite: bool. Whether a directory that is there may be replaced.
+            special_tokens: dict or `None`. Ids in place of these, by their names in
+                `config.json`: `{"decoder_start_token_id": 1}`.
 
         Raises:
             FileExistsError: it exists, and `overwrite` is false.
             ImportError: safetensors is not installed (the extra `pretrained`).
             OSError: it cannot be written.
             ValueError: no family can express the model, and the text says what each
-                wants; or the tokenizer has more tokens than the model.
+                wants; the tokenizer has more tokens than the model; or a name in
+                `special_tokens` is none of an id.
         """
-        save_pretrained(self, self.LAYOUTS, path, tokenizer, model_type, overwrite)
+        given = special_tokens
+        save_pretrained(
+            self, self.LAYOUTS, path, tokenizer, model_type, overwrite, given
+        )

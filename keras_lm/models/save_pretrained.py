@@ -17,6 +17,7 @@ from keras_lm.models.layout import (
     path_of,
 )
 from keras_lm.models.read_tensors import ONE, import_safetensors
+from keras_lm.models.special_tokens import special_tokens
 
 # What is no part of what the model computes from given weights.
 _FREE = {"dropout", "seed", "pooling", "logits_bias", "kwargs"}
@@ -24,7 +25,13 @@ _FREE_OF_LAYERS = {"name", "trainable", "dtype", "dropout", "seed"}
 
 
 def save_pretrained(
-    model, layouts: dict, path, tokenizer=None, kind=None, overwrite=False
+    model,
+    layouts: dict,
+    path,
+    tokenizer=None,
+    kind=None,
+    overwrite=False,
+    given=None,
 ) -> None:
     """Writes a model as one of the families does, complete or not at all.
 
@@ -35,12 +42,14 @@ def save_pretrained(
         tokenizer: has `FILE_SUFFIX` and `save`; or `None`.
         kind: model type; the first one that can express the model when `None`.
         overwrite: bool. Whether a directory that is there may be replaced.
+        given: ids of special tokens that come before those known; or `None`.
 
     Raises:
         FileExistsError: it exists, and `overwrite` is false.
         ImportError: safetensors is not installed (the extra `pretrained`).
         OSError: it cannot be written.
-        ValueError: no family can express the model, or the tokenizer has more tokens.
+        ValueError: no family can express the model, the tokenizer has more tokens, or
+            a name in `given` is none of an id.
     """
     if tokenizer is not None and tokenizer.vocabulary_size > model.vocabulary_size:
         raise ValueError(
@@ -48,11 +57,14 @@ def save_pretrained(
             f"{tokenizer.vocabulary_size} and {model.vocabulary_size}"
         )
     numpy_files = import_safetensors().numpy
-    kind, config = _choose(model, layouts, kind, _special_tokens(tokenizer))
+    ids, generation = special_tokens(model, tokenizer, given)
+    kind, config = _choose(model, layouts, kind, ids)
     tensors = tensors_of(layouts[kind], model, layouts[kind].unused_places(config))
     with complete_folder(path, overwrite) as folder:
-        text = json.dumps(config, indent=2)
-        (folder / "config.json").write_text(text + "\n", "utf-8")
+        for name, about in (("config", config), ("generation_config", generation)):
+            if about:
+                text = json.dumps(about, indent=2)
+                (folder / f"{name}.json").write_text(text + "\n", "utf-8")
         numpy_files.save_file(tensors, folder / ONE, metadata={"format": "pt"})
         if tokenizer is not None:
             tokenizer.save(folder / f"tokenizer{tokenizer.FILE_SUFFIX}")
@@ -89,13 +101,6 @@ def tensors_of(layout: Layout, model, unused_places=0) -> dict[str, np.ndarray]:
         )
         for name, arrays in parts.items()
     }
-
-
-def _special_tokens(tokenizer):
-    """Those that the tokenizer knows, by their names in `config.json`."""
-    names = {"pad_token_id": "padding_id", "eos_token_id": "separator_id"}
-    found = {theirs: getattr(tokenizer, ours, None) for theirs, ours in names.items()}
-    return {name: token_id for name, token_id in found.items() if token_id is not None}
 
 
 def _choose(model, layouts, kind, known):

@@ -19,7 +19,7 @@ def continue_prompts(
 
     Args:
         model: a decoder of the decoding protocol.
-        tokenizer: `text.SentencePieceTokenizer`.
+        tokenizer: `text.SentencePieceTokenizer` or `text.HuggingFaceTokenizer`.
         prompts: lists of token ids.
         max_new_tokens: int, at least 1.
         sampler: see `generation.generate`.
@@ -35,7 +35,7 @@ def continue_prompts(
     """
     if not prompts:
         return []
-    rows = [_Continuation(tokenizer, stop) for _ in prompts]
+    rows = [_Continuation(tokenizer, prompt, stop) for prompt in prompts]
     arguments = {
         "max_new_tokens": max_new_tokens,
         "sampler": sampler,
@@ -83,7 +83,7 @@ def stream_prompt(
         TypeError: as `continue_prompts`.
         ValueError: as `continue_prompts`, before the first piece.
     """
-    row = _Continuation(tokenizer, stop)
+    row = _Continuation(tokenizer, prompt, stop)
     steps = stream(
         model,
         [prompt],
@@ -98,9 +98,9 @@ def stream_prompt(
 class _Continuation:
     """One row while it comes: token ids in, pieces of text out."""
 
-    def __init__(self, tokenizer, stop):
+    def __init__(self, tokenizer, prompt, stop):
         self.separator_id = tokenizer.separator_id
-        self.decoder = tokenizer.stream_decoder()
+        self.decoder = tokenizer.stream_decoder(prompt)
         self.stops = StopStrings(stop)
         self.pieces = []
         self.ended = False

@@ -8,6 +8,7 @@ from keras_lm.pipelines.check_decoder import check_decoder
 from keras_lm.pipelines.continue_prompts import continue_prompts, stream_prompt
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.score_rows import score_rows
+from keras_lm.text.plain_rows import plain_rows
 
 
 class TextGenerator:
@@ -17,16 +18,24 @@ class TextGenerator:
     before it, so that the empty prompt is one too. A continuation ends at the next
     separator, at a stop string, or after `max_new_tokens` tokens.
 
+    A pretrained decoder takes the tokenizer that lies beside it, `model =
+    TransformerDecoder.from_pretrained(path)` and `HuggingFaceTokenizer.load(path)`.
+    What that puts before a text, as Llama's `<s>`, begins the document then; GPT-2's
+    puts nothing there, so its separator does, `<|endoftext|>`. Special tokens that a
+    prompt names are these tokens, and say nothing in a continuation. Such a pipeline is
+    not exported: its tokenizer is no TensorFlow graph.
+
     Args:
         model: a decoder of the decoding protocol, for example
             `models.TransformerDecoder`.
-        tokenizer: `text.SentencePieceTokenizer`.
+        tokenizer: `text.SentencePieceTokenizer`, or `text.HuggingFaceTokenizer`, which
+            may have fewer tokens than the model.
         max_new_tokens: int, at least 1. Default of the calls, and what an exported
             `serving_default` uses.
 
     Raises:
-        ValueError: the vocabularies of model and tokenizer differ in size, or
-            `max_new_tokens` is below 1.
+        ValueError: the vocabularies of model and tokenizer differ in size, the
+            tokenizer has no token that ends a text, or `max_new_tokens` is below 1.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["one two"] * 5, 300)
@@ -115,7 +124,7 @@ class TextGenerator:
         )
 
     def score(self, texts) -> np.ndarray:
-        """How likely the model finds each text, after a separator.
+        """How likely the model finds each text, after what begins a document.
 
         Args:
             texts: list of str or UTF-8 bytes.
@@ -130,8 +139,9 @@ class TextGenerator:
         """
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"`texts` must be a list of strings. Received: {texts!r}")
-        rows = self._prompts(list(texts))
-        return score_rows(self.model, rows, [1] * len(rows))
+        before, rows = self._encode(list(texts))
+        rows = [before + token_ids for token_ids in rows]
+        return score_rows(self.model, rows, [len(before)] * len(rows))
 
     def save(self, directory, overwrite: bool = False) -> None:
         """Writes model and tokenizer to one directory, complete or not at all.
@@ -148,5 +158,10 @@ class TextGenerator:
         save_pipeline(self, directory, settings, overwrite)
 
     def _prompts(self, texts):
-        separator = [self.tokenizer.separator_id]
-        return [separator + token_ids for token_ids in self.tokenizer.encode(texts)]
+        before, rows = self._encode(texts)
+        return [before + token_ids for token_ids in rows]
+
+    def _encode(self, texts):
+        """What begins a document, and the tokens of each text."""
+        before, rows = plain_rows(self.tokenizer, texts)
+        return before or [self.tokenizer.separator_id], rows

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lm.text.hugging_face_tokenizer import EncodedPair, HuggingFaceTokenizer
+from keras_lm.text.encoded_pair import EncodedPair
+from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.pad_rows import pad_rows
 from keras_lm.text.token_offsets import trim_offsets
 from keras_lm.text.unicode import as_unicode

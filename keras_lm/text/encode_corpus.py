@@ -2,17 +2,21 @@
 
 import numpy as np
 
+from keras_lm.text.plain_rows import plain_rows
+
 
 def encode_corpus(texts, tokenizer):
     """Encodes texts into one row, with a separator around each.
 
     `separator, first text, separator, second text, ..., separator`: every token of
     every text has a token before it from which it can be predicted, and every end of
-    a text is a token to predict. Texts that are empty are left out.
+    a text is a token to predict. What a pretrained tokenizer puts before a text, as
+    Llama's `<s>`, is there too. Texts that are empty are left out.
 
     Args:
         texts: sequence of str or UTF-8 bytes.
-        tokenizer: with `encode(list of texts)` and `separator_id`.
+        tokenizer: with `encode(list of texts)` and `separator_id`, or a
+            `HuggingFaceTokenizer`.
 
     Returns:
         int32 NumPy array `(N,)`.
@@ -32,10 +36,11 @@ def encode_corpus(texts, tokenizer):
         raise TypeError(f"`texts` must be a sequence of texts. Received: {texts!r:.50}")
     texts = list(texts)
     separator = np.array([tokenizer.separator_id], "int32")
+    before, rows = plain_rows(tokenizer, texts)
     parts = [separator]
-    for token_ids in tokenizer.encode(texts):
+    for token_ids in rows:
         if token_ids:
-            parts += [np.asarray(token_ids, "int32"), separator]
+            parts += [np.asarray([*before, *token_ids], "int32"), separator]
     if len(parts) == 1:
         raise ValueError(
             f"`texts` must hold some text. Received: {len(texts)} empty text(s)"

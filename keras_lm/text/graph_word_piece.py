@@ -15,14 +15,19 @@ from keras_lm.text.graph_offsets import (
 # What BERT throws away, and the white space that it sees as spaces.
 _CONTROL = r"[\x{0}\x{fffd}\p{Cc}\p{Cf}\p{Co}]"
 _SPACE = r"[\t\n\r\p{Z}]"
+# What is a word of its own: signs, and Chinese characters.
+_ALONE = (
+    r"[[:punct:]\p{P}\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}"
+    r"\x{20000}-\x{2A6DF}\x{2A700}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}]"
+)
 
 
 class GraphWordPiece(tf.Module):
     """A WordPiece `HuggingFaceTokenizer` inside a TensorFlow graph.
 
     The ops are those that the stock TensorFlow Serving binary links. The answers are
-    those of the `tokenizers` package but for rare texts: names of special tokens, as
-    "[SEP]", are text here, and words above 100 bytes (there: characters) are unknown.
+    those of the `tokenizers` package but for names of special tokens in a text, as
+    "[SEP]", which are text here.
 
     `first_id` and `last_id`, of `[CLS]` and `[SEP]`, are attributes.
 
@@ -58,10 +63,12 @@ class GraphWordPiece(tf.Module):
             num_oov_buckets=1,
         )
         self._unknown_id = vocabulary[model["unk_token"]]
-        self._bert = tensorflow_text.BertTokenizer(
+        # Longer words are unknown. The op counts bytes, at most 4 for a character.
+        self._most = model["max_input_chars_per_word"]
+        self._pieces = tensorflow_text.WordpieceTokenizer(
             self._table,
             suffix_indicator=model["continuing_subword_prefix"],
-            max_bytes_per_word=model["max_input_chars_per_word"],
+            max_bytes_per_word=4 * self._most,
             token_out_type=tf.int32,
             unknown_token=model["unk_token"],
         )
@@ -91,7 +98,8 @@ class GraphWordPiece(tf.Module):
             `tf.RaggedTensor` of int32, `(B, None)`.
         """
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        return self._bert.tokenize(self._normalized(text)).merge_dims(1, -1)
+        words, _, _ = _split(self._normalized(text))
+        return self._pieces.tokenize(self._known_length(words)).merge_dims(1, -1)
 
     def encode_with_offsets(self, text):
         """Strings to token ids, without special tokens, and where each token stands.
@@ -108,17 +116,28 @@ class GraphWordPiece(tf.Module):
         parts = tf.ragged.map_flat_values(self._normalized, characters)
         widths = tf.ragged.map_flat_values(tf.strings.length, parts)
         whole = tf.strings.reduce_join(parts, axis=-1)
-        found = self._bert.tokenize_with_offsets(whole)
-        token_ids, before, behind = (one.merge_dims(1, -1) for one in found)
-        # A long word that is unknown would end where "[UNK]" does: up to the next one.
-        whole_length = tf.cast(tf.strings.length(whole), before.dtype)
-        following = tf.concat([before, whole_length[:, tf.newaxis]], axis=1)[:, 1:]
-        is_unknown = token_ids.flat_values == self._unknown_id
-        ends = tf.where(is_unknown, following.flat_values, behind.flat_values)
-        starts, ends = offsets_in_characters(
-            widths, before, behind.with_flat_values(ends)
+        words, first, last = _split(whole)
+        words = self._known_length(words)
+        token_ids, before, behind = self._pieces.tokenize_with_offsets(words)
+        # One that is unknown stands for its whole word.
+        is_unknown = tf.ragged.map_flat_values(tf.equal, token_ids, self._unknown_id)
+        first, last = first[..., tf.newaxis], last[..., tf.newaxis]
+        behind = tf.where(is_unknown, last + 0 * behind, first + behind)
+        token_ids, before, behind = (
+            one.merge_dims(1, -1) for one in (token_ids, first + before, behind)
         )
+        starts, ends = offsets_in_characters(widths, before, behind)
         return token_ids, *trim_offsets(parts, starts, ends)
+
+    def _known_length(self, words):
+        """Words; one of too many characters becomes one of too many bytes."""
+        long = tf.constant("x" * (4 * self._most + 1))
+
+        def shortest(words):
+            sizes = tf.strings.length(words, unit="UTF8_CHAR")
+            return tf.where(sizes > self._most, long, words)
+
+        return tf.ragged.map_flat_values(shortest, words)
 
     def _normalized(self, text):
         """Strings, or single characters, as the model's words are spelled."""
@@ -132,3 +151,8 @@ class GraphWordPiece(tf.Module):
             text = tf.strings.regex_replace(text, "\u03a3", "\u03c3")
             text = tf.strings.lower(text, encoding="utf-8")
         return text
+
+
+def _split(text):
+    """Words of normalised strings, and where they are, in bytes."""
+    return tensorflow_text.regex_split_with_offsets(text, f" +|{_ALONE}", _ALONE)

@@ -2,47 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.text.context_stream_decoder import ContextStreamDecoder
+from keras_lm.text.encoded_pair import EncodedPair
 from keras_lm.text.special_frame import special_frame
 from keras_lm.text.unicode import as_unicode
 
-
-class EncodedPair(NamedTuple):
-    """Two texts as one row of tokens.
-
-    Shapes: `N` tokens.
-
-    Args:
-        token_ids: list of int, special tokens included.
-        segment_ids: list of int, what the model knows the texts by.
-        sides: int64 `(N,)`: 0 or 1, the text that a token is of; -1 for special ones.
-        offsets: int64 `(N, 2)`: the first character of each token in its text, and the
-            one behind its last.
-    """
-
-    token_ids: list[int]
-    segment_ids: list[int]
-    sides: np.ndarray
-    offsets: np.ndarray
+# What ends a text: BERT's, Llama's and RoBERTa's, GPT-2's and Qwen's, Llama 3's.
+ENDS = "[SEP]", "</s>", "<|endoftext|>", "<|end_of_text|>"
 
 
 class HuggingFaceTokenizer:
-    """Text to the token ids that a pretrained encoder was trained on.
+    """Text to the token ids that a pretrained model was trained on.
 
     It is the `tokenizers` package with the `tokenizer.json` that lies beside the
     weights: special tokens and segments are those of the model; what the file says of
-    padding and of cutting long texts is left to the calls. Lower-case models forget
-    capitals and accents, so `decode` gives no text back as it was.
+    padding and of cutting long texts is left to the calls. Names of special tokens in a
+    text, as "</s>", are these tokens. Lower-case models forget capitals and accents, so
+    `decode` gives no text back as it was.
+
+    That file is the only one that is read. Where a directory has others (`vocab.txt`,
+    `vocab.json` and `merges.txt`, `tokenizer.model`), transformers makes it of them:
+    `AutoTokenizer.from_pretrained(path).save_pretrained(path)`.
 
     `vocabulary_size`, `padding_id`, `mask_id`, `unknown_id`, `class_id` (before a text)
-    and `separator_id` (behind it) are attributes, all but the first `None` where the
-    model has none. `sentinel_ids` are T5's; `special_ids` are these and all that the
-    file calls special. `separates_pairs` says whether something stands between two
-    texts; `frame` is what stands before and behind one, two lists of ids; `space_ids`
-    are the pieces "▁" and "Ġ", where a vocabulary writes a space so, by these names.
+    and `separator_id` (behind it, a decoder's end of a text) are attributes, all but
+    the first `None` where the model has none. `sentinel_ids` are T5's; `special_ids`
+    are these and all that the file calls special. `separates_pairs` says whether
+    something stands between two texts; `frame` is what stands before and behind one,
+    two lists of ids; `space_ids` are the pieces "▁" and "Ġ", where a vocabulary writes
+    a space so, by these names.
 
     Args:
         definition: str, the content of a `tokenizer.json`.
@@ -71,7 +62,7 @@ class HuggingFaceTokenizer:
         spaces = {sign: self._known(sign) for sign in "▁Ġ"}
         self.space_ids = {sign: n for sign, n in spaces.items() if n is not None}
         self.class_id = self._known("[CLS]", "<s>")
-        self.separator_id = self._known("[SEP]", "</s>")
+        self.separator_id = self._known(*ENDS)
         added = self._tokenizer.get_added_tokens_decoder()
         special = {token_id for token_id, one in added.items() if one.special}
         special |= {self.padding_id, self.mask_id, self.class_id, self.separator_id}
@@ -216,6 +207,17 @@ class HuggingFaceTokenizer:
         """
         return self._tokenizer.decode([int(token) for token in token_ids])
 
+    def stream_decoder(self, before: Sequence[int] = ()) -> ContextStreamDecoder:
+        """A decoder that takes token ids one at a time.
+
+        Args:
+            before: token ids that stand before them, as a prompt's.
+
+        Returns:
+            `ContextStreamDecoder` with `push(token_id)` and `flush()`.
+        """
+        return ContextStreamDecoder(self, before)
+
     def pieces(self) -> list[str]:
         """How the model's vocabulary is written, "##ing" or "▁the" say.
 
@@ -254,6 +256,12 @@ class HuggingFaceTokenizer:
         path = Path(path)
         if path.is_dir():
             path = path / "tokenizer.json"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"The tokenizer must be in {path}, the only file of it that is read "
+                "(transformers makes it: `AutoTokenizer.from_pretrained(path)"
+                ".save_pretrained(path)`). Received: no such file"
+            )
         try:
             return cls(path.read_text("utf-8"))
         except ValueError as error:

@@ -73,7 +73,7 @@ def language_model_dataset(
     else:
         arrays.append(np.ones(len(stream) - 1, "float32"))
         padding = -(len(stream) - 1) % (sequence_length * batch_size)
-        fill = [tokenizer.padding_id, tokenizer.padding_id, 0]
+        fill = [tokenizer.padding_id or 0, tokenizer.padding_id or 0, 0]
         arrays = [
             np.pad(array, (0, padding), constant_values=value)
             for array, value in zip(arrays, fill, strict=True)

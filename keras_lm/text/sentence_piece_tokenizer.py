@@ -150,8 +150,11 @@ class SentencePieceTokenizer:
             )
         return b"".join([self.vocabulary_bytes[n] for n in token_ids])
 
-    def stream_decoder(self) -> StreamDecoder:
+    def stream_decoder(self, before=()) -> StreamDecoder:
         """A decoder that takes token ids one at a time.
+
+        Args:
+            before: token ids that stand before them, which change nothing here.
 
         Returns:
             `StreamDecoder` with `push(token_id)` and `flush()`.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_lm.export import ExportError
 from keras_lm.export.graph_texts import (
     describe_tokenizer,
+    differences,
     graph_arrays,
     graph_tokenizer,
 )
@@ -87,6 +88,15 @@ def test_a_tokenizer_that_no_graph_can_hold_is_refused():
 
     with pytest.raises(ExportError, match="inside a SavedModel must be SentencePiece"):
         graph_tokenizer(HuggingFaceTokenizer(json.dumps(about)))
+
+
+def test_what_is_text_in_a_graph_is_told():
+    (note,) = differences(SimpleNamespace(tokenizer=bert()))
+
+    for name in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"):
+        assert name in note
+    for other in (SimpleNamespace(tokenizer=TOKENIZER), SimpleNamespace()):
+        assert differences(other) == ()
 
 
 def test_a_tokenizer_is_described():

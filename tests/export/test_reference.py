@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_lm.export import export_ctranslate2, export_litert, export_saved_model
+from keras_lm.export.export_error import ExportError
 from keras_lm.export.reference import (
     FOLLOWED,
     PROBES,
@@ -12,9 +14,11 @@ from keras_lm.export.reference import (
     reference,
     refuse_not_finite,
 )
+from keras_lm.models import TransformerDecoder
 from keras_lm.pipelines import TextGenerator
 from tests.checks import assert_close
 from tests.export.conftest import make_pipeline
+from tests.text.samples import gpt2_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +138,15 @@ def test_numbers_that_are_none_are_counted_in_all_arrays():
 
     with pytest.raises(ValueError, match="must be finite .* Received: 2 numbers"):
         refuse_not_finite("logits", [np.array([np.nan, 1.0]), np.array([[-np.inf]])])
+
+
+@pytest.mark.once
+def test_a_tokenizer_that_is_no_graph_is_refused(tmp_path):
+    tokenizer = gpt2_tokenizer()
+    model = TransformerDecoder(tokenizer.vocabulary_size, 1, 1, 2, 3, 40)
+    pipeline = TextGenerator(model, tokenizer, max_new_tokens=2)
+
+    for export in (export_saved_model, export_litert, export_ctranslate2):
+        with pytest.raises(ExportError, match="must be a SentencePieceTokenizer"):
+            export(pipeline, tmp_path / "model.tflite")
+    assert not any(tmp_path.iterdir())

@@ -71,6 +71,7 @@ def test_they_agree_with_the_model_on_this_backend(saved_model, litert):
     for report in (saved_model, litert):
         assert report.agrees
         assert report.largest_difference < 1e-5
+    assert "[SEP]" in saved_model.notes[0] and litert.notes == ()
 
 
 def test_the_saved_model_says_what_the_pipeline_says(signatures, bert):

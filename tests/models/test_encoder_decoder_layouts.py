@@ -17,6 +17,8 @@ rng = np.random.default_rng(seed=1)
 TARGET_IDS = rng.integers(2, 41, size=(2, 5))
 TARGET_REAL = np.array([[True] * 3 + [False] * 2, [True] * 5])
 HEAD = "AutoModelForSeq2SeqLM"
+IDS = ["pad", "bos", "eos", "decoder_start", "forced_eos"]
+IDS = [f"{name}_token_id" for name in IDS]
 APART = {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 41}
 KINDS = {
     "marian": {},
@@ -111,6 +113,25 @@ def test_what_a_model_of_ours_is_not_is_refused(name, changes, message):
         arguments_of(ENCODER_DECODERS[name], config, {}, {})
 
 
+class Tokenizer:
+    FILE_SUFFIX, vocabulary_size = ".model", 47
+
+    def __init__(self, padding_id, separator_id):
+        self.padding_id, self.separator_id = padding_id, separator_id
+
+    def save(self, path):
+        path.write_text("", "utf-8")
+
+
+def written(model):
+    """What transformers' model writes of the sources, as it wants to."""
+    import torch
+
+    rows = torch.tensor(TOKEN_IDS), torch.tensor(REAL * 1)
+    found = model.generate(rows[0], attention_mask=rows[1], max_new_tokens=5)
+    return found.tolist()
+
+
 @pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(("name", "changes"), KINDS.items(), ids=KINDS)
 def test_transformers_reads_what_we_write(name, changes, tmp_path):
@@ -128,24 +149,44 @@ def test_transformers_reads_what_we_write(name, changes, tmp_path):
     assert not report["unexpected_keys"]
     assert not report["missing_keys"]
     assert_close(ask(again.eval(), **asked), ask(theirs, **asked), tolerance=1e-6)
+    for name in IDS:
+        assert getattr(again.config, name) == getattr(theirs.config, name)
+    assert written(again) == written(theirs)
 
 
 @pytest.mark.once
 def test_the_separator_starts_and_ends_a_target(tmp_path):
-    class Tokenizer:
-        FILE_SUFFIX, vocabulary_size, padding_id, separator_id = ".model", 47, 4, 3
-
-        def save(self, path):
-            path.write_text("", "utf-8")
-
     write("bart", tmp_path / "theirs", HEAD)
     model = TransformerEncoderDecoder.from_pretrained(tmp_path / "theirs")
-    model.save_pretrained(tmp_path / "ours", Tokenizer())
+    model.save_pretrained(tmp_path / "ours", Tokenizer(4, 3))
     config = json.loads((tmp_path / "ours" / "config.json").read_text("utf-8"))
 
     assert config["decoder_start_token_id"] == config["eos_token_id"] == 3
     assert config["forced_eos_token_id"] is None
     assert config["pad_token_id"] == 4
+    # Nothing is left of a tokenizer that is another one.
+    assert not (tmp_path / "ours" / "generation_config.json").exists()
+
+
+@pytest.mark.once
+def test_a_target_starts_as_the_files_say(tmp_path):
+    write("marian", tmp_path / "theirs", HEAD)
+    model = TransformerEncoderDecoder.from_pretrained(tmp_path / "theirs")
+    # Its own tokenizer: a Marian starts with the padding, and ends with the separator.
+    model.save_pretrained(tmp_path / "ours", Tokenizer(1, 2))
+    given = {"decoder_start_token_id": 5}
+    model.save_pretrained(tmp_path / "other", Tokenizer(1, 2), special_tokens=given)
+    theirs, ours, other = (
+        json.loads((tmp_path / name / "config.json").read_text("utf-8"))
+        for name in ("theirs", "ours", "other")
+    )
+
+    for name in IDS:
+        assert ours[name] == theirs.get(name)
+    assert ours["decoder_start_token_id"] == ours["pad_token_id"] == 1
+    assert other == ours | given
+    again = TransformerEncoderDecoder.from_pretrained(tmp_path / "ours")
+    assert again.kept_settings == model.kept_settings
 
 
 @pytest.mark.once

@@ -14,7 +14,7 @@ from keras_lm.models.encoder_layouts import ENCODERS
 from keras_lm.models.save_pretrained import tensors_of
 from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import assert_close, compiled, outputs_of, variants
-from tests.pretrained import REAL, TOKEN_IDS, ask
+from tests.pretrained import REAL, TOKEN_IDS, ask, write
 
 SIZES = {
     "vocabulary_size": 47,
@@ -117,6 +117,39 @@ def test_we_read_it_ourselves(kind, tmp_path):
     assert type(again.blocks[0].attention) is type(model.blocks[0].attention)
     for mine, its in zip(model.get_weights(), again.get_weights(), strict=True):
         assert_close(its, mine, tolerance=0)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_decoder_goes_on_to_begin_and_end_as_it_did(kind, tmp_path):
+    import torch
+    import transformers
+
+    auto = transformers.AutoModelForCausalLM
+    ends = {"bos_token_id": 3, "eos_token_id": 5, "pad_token_id": 6}
+    theirs = write(kind, tmp_path / "theirs", "AutoModelForCausalLM", **ends)
+    theirs.generation_config.update(**ends, repetition_penalty=3.0)
+    theirs.save_pretrained(tmp_path / "theirs")
+    ours = TransformerDecoder.from_pretrained(tmp_path / "theirs")
+    ours.save(tmp_path / "model.keras")  # which does not mind what is remembered
+    ours.save_pretrained(tmp_path / "ours")
+    again = auto.from_pretrained(tmp_path / "ours")
+
+    assert written(tmp_path / "ours").items() >= ends.items()
+    expected, found = (
+        model.generate(torch.tensor([[3, 9]]), max_new_tokens=7).tolist()
+        for model in (theirs, again)
+    )
+    assert found == expected
+
+
+@pytest.mark.once
+def test_a_fresh_decoder_claims_no_end(tmp_path):
+    make(TransformerDecoder, positions="learned").save_pretrained(tmp_path / "model")
+
+    # Without a word GPT-2's would hold, beyond the vocabulary.
+    assert written(tmp_path / "model")["eos_token_id"] is None
+    assert written(tmp_path / "model")["bos_token_id"] is None
 
 
 @pytest.mark.once

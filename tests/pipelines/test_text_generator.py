@@ -10,11 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_lm import generation
+from keras_lm.generation.samplers import chain, suppress, top_k
 from keras_lm.models import TransformerDecoder
 from keras_lm.pipelines import TextGenerator, load
+from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import assert_close
 from tests.fakes import ScriptModel, random_weights
-from tests.text.samples import HARD_TEXTS, TEXTS, TOKEN_IDS, TOKENIZER
+from tests.pretrained import write
+from tests.text.samples import (
+    HARD_TEXTS,
+    TEXTS,
+    TOKEN_IDS,
+    TOKENIZER,
+    gpt2_tokenizer,
+    llama_tokenizer,
+)
 
 SEPARATOR = TOKENIZER.separator_id
 SCRIPT = ScriptModel(TOKENIZER.vocabulary_size, num_steps=16)
@@ -205,6 +215,81 @@ def test_no_text_has_no_score():
     assert GENERATOR.score([]).shape == (0,)
     with pytest.raises(TypeError, match="`texts` must be a list of strings"):
         GENERATOR.score("one text")
+
+
+# ----------------------------------------------------------------- pretrained
+
+PRETRAINED = {"gpt2": gpt2_tokenizer(), "llama": llama_tokenizer()}
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def pretrained(request, tmp_path):
+    """A pipeline from a directory, the model of transformers, what starts a text."""
+    kind = request.param
+    tokenizer = PRETRAINED[kind]
+    length = "n_positions" if kind == "gpt2" else "max_position_embeddings"
+    # A table that is rounded up, as often.
+    size = tokenizer.vocabulary_size + 3
+    changes = {"vocab_size": size, length: 40, "eos_token_id": tokenizer.separator_id}
+    theirs = write(kind, tmp_path / kind, "AutoModelForCausalLM", **changes)
+    tokenizer.save(tmp_path / kind / "tokenizer.json")
+    model = TransformerDecoder.from_pretrained(tmp_path / kind)
+    tokenizer = HuggingFaceTokenizer.load(tmp_path / kind)
+    start = tokenizer.class_id or tokenizer.separator_id
+    return TextGenerator(model, tokenizer, max_new_tokens=9), theirs, start
+
+
+@pytest.mark.slow_elsewhere
+def test_a_pretrained_decoder_writes_what_transformers_writes(pretrained, tmp_path):
+    import torch
+
+    generator, theirs, start = pretrained
+    texts = ["ab a 中", "", "🙂 b", b"\xff"]
+    bytes_ = [n for n, one in enumerate(generator.tokenizer.pieces()) if "<0x" in one]
+    written, scores = [], []
+    for row in generator.tokenizer.encode_parts(texts):
+        prompt = torch.tensor([[start, *row]])
+        found = theirs.generate(
+            prompt,
+            max_new_tokens=9,
+            do_sample=False,
+            suppress_tokens=bytes_ or None,  # which, at random, are no characters
+            pad_token_id=0,
+        )[0]
+        decode = generator.tokenizer.decode
+        written.append(decode(found)[len(decode(prompt[0])) :])
+        with torch.no_grad():
+            nats = torch.log_softmax(theirs(prompt).logits[0], -1).numpy()
+        scores.append(sum(nats[place, token] for place, token in enumerate(row)))
+
+    sampler = chain(suppress(bytes_), top_k(1))  # the likeliest of the others
+    assert generator(texts, sampler=sampler) == written
+    assert len({*written}) > 2
+    for text, expected in zip(texts, written):
+        assert "".join(generator.stream(text, sampler=sampler)) == expected
+    assert_close(generator.score(texts), scores, 1e-4)
+    generator.save(tmp_path / "pipeline")
+    again = load(tmp_path / "pipeline")
+    assert type(again.tokenizer) is HuggingFaceTokenizer
+    assert again(texts) == generator(texts)
+    assert_close(again.score(texts), scores, 1e-4)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", PRETRAINED)
+def test_a_pretrained_tokenizer_says_the_text_of_the_script(kind):
+    tokenizer = PRETRAINED[kind]
+    script = ScriptModel(tokenizer.vocabulary_size, num_steps=16)
+    generator = TextGenerator(script, tokenizer, max_new_tokens=16)
+    before, whole = tokenizer.encode_parts(["a", "a ab 🙂中"])
+    script.play(whole[len(before) :], rest=tokenizer.separator_id)
+
+    # A space is the text's, unless it is only the one before the first word.
+    assert generator("a") == "".join(generator.stream("a")) == " ab 🙂中"
+    assert generator(["a"], stop=["中"]) == [" ab 🙂"]
+    first = "ab 🙂中" if kind == "llama" else " ab 🙂中"
+    assert generator("") == first
+    assert not any("\ufffd" in piece for piece in generator.stream("a"))
 
 
 # --------------------------------------------------------------------- saving

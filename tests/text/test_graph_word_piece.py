@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import example, given
 
-from keras_lm.text import GraphWordPiece, HuggingFaceTokenizer, docstring_corpus
+from keras_lm.text import GraphWordPiece, HuggingFaceTokenizer
 from tests.checks import examples
+from tests.text.samples import thousand_texts
 
 pytestmark = pytest.mark.once
 TEXTS = [
@@ -62,16 +63,20 @@ def test_texts_of_many_kinds(tokenizer, encode):
     assert encode([]) == []
 
 
-def test_a_thousand_lines_of_docstrings(tokenizer, encode):
-    lines = [
-        line
-        for document in docstring_corpus(packages=["numpy"])[:60]
-        for line in document.text.splitlines()
-    ]
-    lines = lines[:1000]
+def test_a_thousand_texts(tokenizer, encode):
+    texts = thousand_texts()
 
-    assert len(lines) == 1000
-    assert encode(lines) == tokenizer.encode(lines)
+    assert encode(texts) == tokenizer.encode(texts)
+
+
+@pytest.mark.parametrize("character", "aé中한\u0561𝄞")
+def test_a_word_is_as_long_as_its_characters(tokenizer, offsets_of, character):
+    # 100 are the longest that is no unknown one, whatever their bytes.
+    texts = [f"b {character * count}, {character * 102} c" for count in (99, 100, 101)]
+    texts += [character * count for count in (25, 26, 33, 34, 50, 51, 100, 101, 401)]
+
+    for text, *found in zip(texts, *offsets_of(texts), strict=True):
+        assert found == in_python(tokenizer, text), text
 
 
 @given(ANY)

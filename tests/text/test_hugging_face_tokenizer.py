@@ -10,6 +10,7 @@ from hypothesis import example, given
 
 from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import examples
+from tests.text.samples import thousand_texts
 
 pytestmark = pytest.mark.once
 TEXTS = ["Returns the sum.", "中文和 emoji 👩‍👧", "", "naïve\n\tÉCOLE unaffable"]
@@ -41,6 +42,23 @@ def test_ids_as_transformers_has_them(path, tokenizer):
     assert tokenizer.encode(TEXTS)[1] == arrays["token_ids"][1][real[1]].tolist()
     assert tokenizer.vocabulary_size == len(theirs)
     assert tokenizer.mask_id == theirs.mask_token_id
+
+
+def test_a_thousand_texts_as_tokenizers_has_them(path, tokenizer):
+    import tokenizers
+
+    theirs = tokenizers.Tokenizer.from_file(f"{path}/tokenizer.json")
+    theirs.no_padding()
+    theirs.no_truncation()
+    texts = thousand_texts()
+
+    expected = [one.ids for one in theirs.encode_batch(texts)]
+
+    assert len(texts) == 1000 and len({*texts}) > 980
+    assert tokenizer.encode(texts) == expected
+    arrays = tokenizer(texts[600:700], max_length=1000)
+    rows = zip(arrays["token_ids"], arrays["padding_mask"], strict=True)
+    assert [row[real].tolist() for row, real in rows] == expected[600:700]
 
 
 def test_special_tokens_are_known(tokenizer):
@@ -80,6 +98,15 @@ def test_pairs_have_segments(path, tokenizer):
     assert len(tokenizer.encode(TEXTS[0] * 9)) > 7  # the length was of that call alone
 
 
+@pytest.mark.parametrize("end", ["[SEP]", "</s>", "<|endoftext|>", "<|end_of_text|>"])
+def test_what_ends_a_text_is_known(end):
+    model = {"type": "BPE", "vocab": {"a": 0, end: 1}, "merges": []}
+
+    tokenizer = HuggingFaceTokenizer(json.dumps({"version": "1.0", "model": model}))
+
+    assert (tokenizer.separator_id, tokenizer.special_ids) == (1, [1])
+
+
 @given(st.text(st.characters(codec="utf-8")))
 @example("\0 ▁ \x1b [CLS] [MASK]")
 @examples(60)
@@ -117,8 +144,11 @@ def test_errors(tokenizer, tmp_path):
         tokenizer(["a"], ["b", "c"])
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         tokenizer([3])
-    with pytest.raises(FileNotFoundError):
-        HuggingFaceTokenizer.load(tmp_path)
+    for path in (tmp_path, tmp_path / "gpt2" / "tokenizer.json"):
+        with pytest.raises(
+            FileNotFoundError, match=r"the only file .* makes it: `Auto"
+        ):
+            HuggingFaceTokenizer.load(path)
     (tmp_path / "tokenizer.json").write_text("{}", "utf-8")
     with pytest.raises(ValueError, match="must be the content of a tokenizer.json"):
         HuggingFaceTokenizer.load(tmp_path)

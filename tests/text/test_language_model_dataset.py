@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_lm.text import encode_corpus, language_model_dataset
-from tests.text.samples import TEXTS, TOKENIZER
+from tests.text.samples import TEXTS, TOKENIZER, gpt2_tokenizer
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["def area(width, height):\n    return width", "中文分词", "of a square."] * 30
@@ -38,6 +38,19 @@ def dataset_of(texts=WORDS, sequence_length=5, batch_size=3, **options):
 
 def rows_of(dataset):
     return [batch[0].numpy().tolist() for batch in dataset]
+
+
+@pytest.mark.once
+def test_a_tokenizer_without_padding_pads_with_zeros():
+    # GPT-2's: "b", with its end before and behind, in a window of three.
+    tokenizer = gpt2_tokenizer()
+    (b,), end = tokenizer.encode("b"), tokenizer.separator_id
+    dataset = language_model_dataset(["b"], tokenizer, 3, 1, drop_remainder=False)
+
+    assert tokenizer.padding_id is None
+    assert [part.numpy().tolist() for part in next(iter(dataset))] == [
+        *[[[end, b, 0]], [[b, end, 0]], [[1.0, 1.0, 0.0]]]
+    ]
 
 
 @pytest.mark.once

@@ -111,9 +111,10 @@ def check_attention(layer_class, decodes=True, **arguments):
     rng = np.random.default_rng(seed=1)
     hidden = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
     symbol = keras.Input((None, hidden.shape[-1]))  # builds without computing
-    layer = layer_class(use_bias=False, **arguments)
+    layer = layer_class(use_bias=False, **{"dropout": 0.3, "seed": 5, **arguments})
     layer(symbol, symbol)
     check_leakage(layer, hidden)
+    check_leakage(layer, hidden, training=True)
     check_weights(layer, hidden)
     check_query_mask(layer, hidden)
     if decodes:
@@ -132,23 +133,29 @@ def check_attention(layer_class, decodes=True, **arguments):
     )
 
 
-def check_leakage(layer, hidden):
-    """A hidden key moves nothing anywhere; the future moves nothing before it."""
+def check_leakage(layer, hidden, training=False):
+    """A hidden key moves nothing anywhere; the future moves nothing before it.
+
+    Args:
+        layer: an `Attention`, built.
+        hidden: float32 `(B, T, E)`.
+        training: bool. Whether it drops weights, the same ones at each call.
+    """
     real = padding(*hidden.shape[:2])
     rows = real[..., None]
     louder = np.where(rows, hidden, hidden + 100.0)
     for causal in (False, True):
-        call = compiled(layer, use_causal_mask=causal)
+        call = _repeatable(layer, use_causal_mask=causal, training=training)
         before = ops.convert_to_numpy(call(hidden, hidden, value_mask=real))
         after = ops.convert_to_numpy(call(louder, louder, value_mask=real))
         np.testing.assert_allclose(after * rows, before * rows, atol=1e-6)
-    call = compiled(layer, use_causal_mask=True)
-    before = ops.convert_to_numpy(call(hidden, hidden))
-    for place in range(1, hidden.shape[1]):
-        later = hidden.copy()
-        later[:, place:] += 100.0
-        after = ops.convert_to_numpy(call(later, later))
-        np.testing.assert_allclose(after[:, :place], before[:, :place], atol=1e-6)
+    for options in ({"value_mask": real}, {}):
+        before = ops.convert_to_numpy(call(hidden, hidden, **options))
+        for place in range(1, hidden.shape[1]):
+            later = hidden.copy()
+            later[:, place:] += 100.0
+            after = ops.convert_to_numpy(call(later, later, **options))[:, :place]
+            np.testing.assert_allclose(after, before[:, :place], atol=1e-6)
 
 
 def check_weights(layer, hidden):
@@ -321,6 +328,18 @@ def compiled(function, **options):
         return call(trained, others, *args, **arrays, **kwargs)[0]
 
     return call_with_weights
+
+
+def _repeatable(layer, **options):
+    """`compiled`, and from the same random numbers at each call."""
+    if keras.backend.backend() == "jax":
+        return compiled(layer, **options)  # what was drawn stays inside
+
+    def call(*inputs, **masks):
+        with keras.StatelessScope():  # the generators stay where they are
+            return layer(*inputs, **options, **masks)
+
+    return call
 
 
 def examples(count):

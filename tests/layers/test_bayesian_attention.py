@@ -179,7 +179,7 @@ def test_equal_keys_of_two_heads_draw_different_numbers():
 @pytest.mark.parametrize("noise", ["key", "pair"])
 @pytest.mark.parametrize("kl", ["weights", "offset"])
 def test_in_training_too_nothing_leaks(noise, kl):
-    layer = make_layer(noise=noise, kl=kl, dropout=0.3 if noise == "key" else 0.0)
+    layer = make_layer(noise=noise, kl=kl, dropout=0.3 if kl == "weights" else 0.0)
     real = padding(2, 7)
 
     @compiled

@@ -8,7 +8,6 @@ import pytest
 from keras import ops
 
 from keras_lm.layers import BayesianAttention, MultiHeadAttention
-from keras_lm.layers.masks import Visibility
 from keras_lm.models import TransformerDecoder
 from tests import reference
 from tests.checks import (
@@ -317,27 +316,6 @@ def test_with_nothing_visible_loss_and_gradients_are_finite():
     value, (grad,) = gradients(loss, [HIDDEN])
     assert np.isfinite(value)
     assert np.all(np.isfinite(grad))
-
-
-def test_the_offset_divergence_keeps_memory_linear():
-    # Above 1,024 squared, queries are taken in chunks: nobody may ask for the scores
-    # (`weigh`) or the whole mask.
-    layer = make_layer(kl="offset")
-    layer.weigh = None
-    hidden = rng.normal(size=(1, 1100, 6)).astype("float32")
-    mask = Visibility.mask
-    asked = []
-
-    def spy(self, num_queries, num_keys):
-        asked.append(num_queries * num_keys)
-        return mask(self, num_queries, num_keys)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Visibility, "mask", spy)
-        layer(
-            hidden, training=True, use_causal_mask=True, value_mask=np.ones((1, 1100))
-        )
-    assert max(asked, default=0) < 1100 * 1100
 
 
 # --------------------------------------------------------------------- in training

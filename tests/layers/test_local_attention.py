@@ -74,16 +74,18 @@ def test_a_case_done_by_hand():
     # three alike, and for step 0 its own score of 10,000 outweighs the other's 0.
     root = np.sqrt(np.log(3))
     layer = LocalAttention(1, 1, window=2, use_bias=False)
-    hidden = np.array([[[100.0], [0.0], [root]]], "float32")
-    layer(hidden)
+    layer.build((None, None, 1))
     layer.set_weights([np.ones((1, 1))] * 4)
+    hidden = np.array([[[100.0], [0.0], [root]]], "float32")
+    causal = {"use_causal_mask": True}
 
-    output, weights = layer(hidden, use_causal_mask=True, return_attention_scores=True)
+    output, weights = compiled(layer, return_attention_scores=True, **causal)(hidden)
 
     assert_close(weights, [[[[1, 0, 0], [0.5, 0.5, 0], [0, 0.25, 0.75]]]])
     assert_close(output, [[[100.0], [50.0], [0.75 * root]]])
-    assert_close(layer(hidden, use_causal_mask=True), output)
-    assert_close(layer(hidden), [[[100.0], [(100 + root) / 3], [0.75 * root]]])
+    assert_close(compiled(layer, **causal)(hidden), output)
+    both_sides = [[[100.0], [(100 + root) / 3], [0.75 * root]]]
+    assert_close(compiled(layer)(hidden), both_sides)
 
 
 @pytest.mark.slow_elsewhere

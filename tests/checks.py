@@ -66,7 +66,9 @@ def assert_share(hits, share):
     assert abs(hits.mean() - share) < 4 * deviation, (hits.mean(), share, deviation)
 
 
-def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
+def check_layer(
+    layer, inputs, output_shapes, unmoved=(), trains_mixed=False, **options
+):
     """What holds for every layer: eager, symbolic, saved, trained, mixed precision.
 
     Args:
@@ -76,6 +78,8 @@ def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
             listed by name).
         unmoved: ends of paths of weights that no training moves, by the mathematics
             (a bias of the keys shifts all scores of a query alike).
+        trains_mixed: bool. Whether a step of training is done in float16 too, in
+            which numbers end at 65,504: for what has masks and a softmax.
         **options: call arguments that are no arrays.
     """
     if isinstance(output_shapes, tuple):
@@ -92,11 +96,14 @@ def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
     model = _functional(layer, inputs, output_shapes, options)
     _check_same(model, [inputs], {}, expected)
     _check_same(_from_file(model), [inputs], {}, expected)
+    targets = [np.ones(output.shape, "float32") for output in expected]
     for policy in MIXED:
         mixed = type(layer).from_config(with_dtype(layer.get_config(), policy))
         call = compiled(_copied(mixed, layer, inputs, options), **options)
         _check_near(outputs_of(call(**inputs)), expected, policy)
-    targets = [np.ones(output.shape, "float32") for output in expected]
+        if trains_mixed and policy == "mixed_float16":
+            trained = _functional(mixed, inputs, output_shapes, options)
+            _check_training(trained, inputs, targets, "mse", unmoved)
     _check_training(model, inputs, targets, "mse", unmoved)
 
 
@@ -129,6 +136,7 @@ def check_attention(layer_class, decodes=True, **arguments):
         {"query": hidden, "value": hidden, "value_mask": padding(2, 7)},
         targets,
         unmoved=("key/bias",),
+        trains_mixed=True,
         use_causal_mask=True,
     )
 

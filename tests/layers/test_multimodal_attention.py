@@ -60,6 +60,7 @@ def test_layer_contract(changes):
         {"streams": STREAMS, "masks": REAL, "present": HERE},
         SHAPES,
         unmoved=("key/bias",),
+        trains_mixed=True,
     )
 
 

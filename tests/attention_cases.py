@@ -109,12 +109,11 @@ def make_case(
     return AttentionCase(*arrays, key_mask, pairs, is_causal)
 
 
-def attention_cases(keys=None, masks=("", "keys", "pairs", "keys, heads")):
+def attention_cases(keys=None):
     """A hypothesis strategy of `AttentionCase`s.
 
     Args:
         keys: strategy of `S`; as many as queries when `None`.
-        masks: those of `make_case` to choose from.
 
     Returns:
         strategy.
@@ -129,7 +128,7 @@ def attention_cases(keys=None, masks=("", "keys", "pairs", "keys, heads")):
         keys=st.none() if keys is None else keys,
         width=st.integers(1, 4),
         value_width=st.integers(1, 4),
-        masks=st.sampled_from(masks),
+        masks=st.sampled_from(["", "keys", "pairs", "keys, heads"]),
         is_causal=st.booleans(),
     )
 

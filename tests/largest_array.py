@@ -54,7 +54,9 @@ def _sizes_on_tensorflow(function, arrays):
     for nodes in (graph.node, *bodies):
         for node in nodes:
             for shape in node.attr["_output_shapes"].list.shape:
-                yield math.prod(side.size for side in shape.dim)
+                sides = [side.size for side in shape.dim]
+                assert min(sides, default=0) >= 0, (node.name, sides)  # -1: unknown
+                yield math.prod(sides)
 
 
 def _sizes_on_torch(function, arrays):

@@ -217,7 +217,7 @@ def test_both_exports_answer_as_the_layer_does(exported, name):
     assert answer["litert"] < 1e-5
 
 
-@pytest.mark.slow_elsewhere
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", FOREIGN)
 def test_the_files_answer_alike_on_another_backend(folder, backend):
     # The process above has loaded them on TensorFlow.

@@ -119,7 +119,7 @@ def test_it_is_what_a_loop_gives(causal, real):
 
 
 @pytest.mark.slow_elsewhere
-@examples(50)
+@examples(25)
 @given(case=attention_cases(), size=st.integers(1, 5), neighbors=st.integers(0, 2))
 def test_any_sizes_and_masks_equal_a_loop(case, size, neighbors):
     layer = make_layer(**case.sizes, region_size=size, neighbors=neighbors)

@@ -66,7 +66,9 @@ def assert_share(hits, share):
     assert abs(hits.mean() - share) < 4 * deviation, (hits.mean(), share, deviation)
 
 
-def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
+def check_layer(
+    layer, inputs, output_shapes, unmoved=(), trains_mixed=False, **options
+):
     """What holds for every layer: eager, symbolic, saved, trained, mixed precision.
 
     Args:
@@ -76,6 +78,8 @@ def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
             listed by name).
         unmoved: ends of paths of weights that no training moves, by the mathematics
             (a bias of the keys shifts all scores of a query alike).
+        trains_mixed: bool. Whether a step of training is done in float16 too, in
+            which numbers end at 65,504: for what has masks and a softmax.
         **options: call arguments that are no arrays.
     """
     if isinstance(output_shapes, tuple):
@@ -92,11 +96,14 @@ def check_layer(layer, inputs, output_shapes, unmoved=(), **options):
     model = _functional(layer, inputs, output_shapes, options)
     _check_same(model, [inputs], {}, expected)
     _check_same(_from_file(model), [inputs], {}, expected)
+    targets = [np.ones(output.shape, "float32") for output in expected]
     for policy in MIXED:
         mixed = type(layer).from_config(with_dtype(layer.get_config(), policy))
         call = compiled(_copied(mixed, layer, inputs, options), **options)
         _check_near(outputs_of(call(**inputs)), expected, policy)
-    targets = [np.ones(output.shape, "float32") for output in expected]
+        if trains_mixed and policy == "mixed_float16":
+            trained = _functional(mixed, inputs, output_shapes, options)
+            _check_training(trained, inputs, targets, "mse", unmoved)
     _check_training(model, inputs, targets, "mse", unmoved)
 
 
@@ -106,14 +113,16 @@ def check_attention(layer_class, decodes=True, **arguments):
     Args:
         layer_class: an `Attention`.
         decodes: bool. Whether it has `initial_state` and `step`.
-        **arguments: of the class; not `use_bias`.
+        **arguments: of the class; not `use_bias`. Without a `dropout`, 0.3 is taken
+            where leakage in training is looked for.
     """
     rng = np.random.default_rng(seed=1)
     hidden = rng.normal(size=(2, 7, 6)).astype("float32")  # (B, T, E)
     symbol = keras.Input((None, hidden.shape[-1]))  # builds without computing
-    layer = layer_class(use_bias=False, **arguments)
+    layer = layer_class(use_bias=False, **{"dropout": 0.3, "seed": 5, **arguments})
     layer(symbol, symbol)
     check_leakage(layer, hidden)
+    check_leakage(layer, hidden, training=True)
     check_weights(layer, hidden)
     check_query_mask(layer, hidden)
     if decodes:
@@ -128,27 +137,34 @@ def check_attention(layer_class, decodes=True, **arguments):
         {"query": hidden, "value": hidden, "value_mask": padding(2, 7)},
         targets,
         unmoved=("key/bias",),
+        trains_mixed=True,
         use_causal_mask=True,
     )
 
 
-def check_leakage(layer, hidden):
-    """A hidden key moves nothing anywhere; the future moves nothing before it."""
+def check_leakage(layer, hidden, training=False):
+    """A hidden key moves nothing anywhere; the future moves nothing before it.
+
+    Args:
+        layer: an `Attention`, built.
+        hidden: float32 `(B, T, E)`.
+        training: bool. Whether it drops weights, the same ones at each call.
+    """
     real = padding(*hidden.shape[:2])
     rows = real[..., None]
     louder = np.where(rows, hidden, hidden + 100.0)
     for causal in (False, True):
-        call = compiled(layer, use_causal_mask=causal)
+        call = _repeatable(layer, use_causal_mask=causal, training=training)
         before = ops.convert_to_numpy(call(hidden, hidden, value_mask=real))
         after = ops.convert_to_numpy(call(louder, louder, value_mask=real))
         np.testing.assert_allclose(after * rows, before * rows, atol=1e-6)
-    call = compiled(layer, use_causal_mask=True)
-    before = ops.convert_to_numpy(call(hidden, hidden))
-    for place in range(1, hidden.shape[1]):
-        later = hidden.copy()
-        later[:, place:] += 100.0
-        after = ops.convert_to_numpy(call(later, later))
-        np.testing.assert_allclose(after[:, :place], before[:, :place], atol=1e-6)
+    for options in ({"value_mask": real}, {}):
+        before = ops.convert_to_numpy(call(hidden, hidden, **options))
+        for place in range(1, hidden.shape[1]):
+            later = hidden.copy()
+            later[:, place:] += 100.0
+            after = ops.convert_to_numpy(call(later, later, **options))[:, :place]
+            np.testing.assert_allclose(after, before[:, :place], atol=1e-6)
 
 
 def check_weights(layer, hidden):
@@ -372,6 +388,18 @@ def with_dtype(config, policy):
         key: policy if key == "dtype" else with_dtype(value, policy)
         for key, value in config.items()
     }
+
+
+def _repeatable(layer, **options):
+    """`compiled`, and from the same random numbers at each call."""
+    if keras.backend.backend() == "jax":
+        return compiled(layer, **options)  # what was drawn stays inside
+
+    def call(*inputs, **masks):
+        with keras.StatelessScope():  # the generators stay where they are
+            return layer(*inputs, **options, **masks)
+
+    return call
 
 
 def _to_numpy(array):

@@ -20,6 +20,7 @@ import tensorflow as tf
 import keras_lm.layers  # noqa: F401, the classes in the files
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.litert_writer import refusal
+from tests.layer_files import largest_difference, read
 
 
 def main():
@@ -44,31 +45,6 @@ def exported(path):
         "litert": largest_difference(litert_rows(content, path.stem), cases),
         "strange_ops": sorted(strange_ops(content)),
     }
-
-
-def read(file):
-    """`(inputs, outputs)` by name."""
-    with np.load(file) as arrays:
-        return tuple(
-            {
-                name[len(side) :]: arrays[name]
-                for name in arrays
-                if name.startswith(side)
-            }
-            for side in ("in/", "out/")
-        )
-
-
-def largest_difference(run, cases):
-    """The largest difference of any number; a shape that differs is an error."""
-    worst = 0.0
-    for inputs, outputs in cases:
-        answered = run(inputs)
-        for name, expected in outputs.items():
-            assert answered[name].shape == expected.shape, (name, answered[name].shape)
-            difference = np.abs(answered[name].astype("float64") - expected)
-            worst = max(worst, np.nan_to_num(difference, nan=np.inf).max())
-    return float(worst)
 
 
 def as_saved_model(model, path):

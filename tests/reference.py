@@ -38,6 +38,26 @@ def attention(query, key, value, visible, scale=None):
     return context, weights
 
 
+def dynamic_attention(query, key, value, visible, factor):
+    """`attention`, the query of each head times a factor of how many keys it sees.
+
+    Args:
+        query: `(B, H, T, D)`.
+        key: `(B, K, S, D)`.
+        value: `(B, K, S, Dv)`.
+        visible: bool `(B, H, T, S)`.
+        factor: function of the head and the number of keys, at least 1.
+
+    Returns:
+        `(context, weights)`.
+    """
+    sharpened = np.zeros(query.shape)
+    for b, h, t in np.ndindex(query.shape[:3]):
+        count = max(int(visible[b, h, t].sum()), 1)
+        sharpened[b, h, t] = query[b, h, t] * factor(h, count)
+    return attention(sharpened, key, value, visible)
+
+
 def regional_attention(
     query, key, value, vector, visible, offsets, size, neighbors, is_causal
 ):

@@ -1,7 +1,8 @@
 """Every attention layer exports: SavedModel of any batch and length, LiteRT builtins.
 
 One TensorFlow process exports them all (`tests/layer_exports.py`) and compares what the
-exports answer with what the layers answer here, on this backend.
+exports answer with what the layers answer here, on this backend; a process of each
+other backend loads the same files (`tests/layer_files.py`).
 """
 
 import json
@@ -18,6 +19,10 @@ from keras import ops
 from keras_lm import layers
 from tests.checks import compiled
 
+FOREIGN = [b for b in ("jax", "torch") if b != keras.backend.backend()]
+QUICK_TO_COMPILE = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
 LENGTHS = (1, 7, 12)  # below, between and at multiples of windows and regions
 WIDTH = 6
 
@@ -171,23 +176,34 @@ def write(name, folder):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("layers")
     for name in MODELS:
         write(name, folder)
+    return folder
+
+
+def answers_of(module, folder, backend):
+    """What `python -m MODULE FOLDER` says on a backend."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.layer_exports", str(folder)],
+        [sys.executable, "-m", module, str(folder)],
         env={
             **os.environ,
-            "KERAS_BACKEND": "tensorflow",
+            "KERAS_BACKEND": backend,
             "CUDA_VISIBLE_DEVICES": "-1",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS", QUICK_TO_COMPILE),
         },
         capture_output=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def exported(folder):
+    return answers_of("tests.layer_exports", folder, "tensorflow")
 
 
 @pytest.mark.slow_elsewhere
@@ -199,3 +215,15 @@ def test_both_exports_answer_as_the_layer_does(exported, name):
     assert answer["strange_ops"] == []
     assert answer["saved_model"] < 1e-5
     assert answer["litert"] < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", FOREIGN)
+def test_the_files_answer_alike_on_another_backend(folder, backend):
+    # The process above has loaded them on TensorFlow.
+    answers = answers_of("tests.layer_files", folder, backend)
+
+    assert sorted(answers) == sorted(MODELS)
+    for name, difference in answers.items():
+        assert isinstance(difference, float), (name, difference)
+        assert difference < 1e-5, name

@@ -12,8 +12,16 @@ from keras_lm.backend.replay import Replay
 
 
 def fused_attention(query, key, value, mask, is_causal, scale):
-    """`scaled_dot_product_attention`: memory grows with T, not with T x S."""
-    return F.scaled_dot_product_attention(
+    """`scaled_dot_product_attention`: memory grows with T, not with T x S.
+
+    Where values are not as wide as keys, it would build all scores: the narrower get
+    zeros, which change no product.
+    """
+    width, missing = value.shape[3], query.shape[3] - value.shape[3]
+    if query.shape[2] > 1:  # the scores of one query are less than a copy
+        query, key = _widened(query, -missing), _widened(key, -missing)
+        value = _widened(value, missing)
+    context = F.scaled_dot_product_attention(
         query,
         key,
         value,
@@ -22,6 +30,11 @@ def fused_attention(query, key, value, mask, is_causal, scale):
         scale=scale,
         enable_gqa=query.shape[1] != key.shape[1],
     )
+    return context[..., :width]
+
+
+def _widened(array, missing):
+    return F.pad(array, (0, missing)) if missing > 0 else array
 
 
 def dropout(inputs, rate, seed):

@@ -43,14 +43,17 @@ class Visibility(NamedTuple):
             return ops.sum(mask, axis=-1)
         rows = ops.arange(0, num_queries, dtype="int32") + (num_keys - num_queries)
         if self.key_mask is None:
-            seen = rows + 1 if self.is_causal else ops.zeros_like(rows) + num_keys
+            seen = ops.zeros_like(rows) + num_keys
+            if self.is_causal:
+                seen = ops.maximum(rows + 1, 0)
             return ops.cast(ops.reshape(seen, (1, 1, -1)), "float32")
         real = ops.cast(self.key_mask, "float32")  # (B, S)
         if not self.is_causal:
             total = ops.sum(real, axis=-1, keepdims=True)
             return ops.expand_dims(total, 1)  # (B, 1, 1)
-        seen = ops.cumsum(real, axis=-1)[:, num_keys - num_queries :]
-        return ops.expand_dims(seen, 1)  # (B, 1, T)
+        # The last T of the counts, and 0 for queries before the first key.
+        seen = ops.pad(ops.cumsum(real, axis=-1), ((0, 0), (num_queries, 0)))
+        return ops.expand_dims(seen[:, num_keys:], 1)  # (B, 1, T)
 
     def num_seeing(self, num_queries, num_keys):
         """By how many queries each key is seen: float32, as `(B, H, 1, S)`.

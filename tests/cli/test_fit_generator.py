@@ -11,6 +11,7 @@ import pytest
 from keras_lm import training
 from keras_lm.cli.fit_generator import cut, fit_generator, validation_perplexity
 from keras_lm.cli.report import Report
+from keras_lm.layers.choose_attention import ATTENTIONS
 from keras_lm.text.document import Document
 from tests.cli.test_demo import SENTENCES, TINY
 from tests.training.test_distribute import run
@@ -54,6 +55,21 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, c
     # Other text of the same length is another run.
     fit(tmp_path / "parts", [*DOCUMENTS[:-1], Document("59", "A dog ☂ ran home. Tale")])
     assert "another run's (settings.corpus was" in capsys.readouterr().out
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_every_attention_trains_and_talks(attention, tmp_path):
+    # What it exports is in tests/export/test_text_generator_kind.py.
+    settings = dataclasses.replace(TINY, attention=attention, learning_rate=3e-2)
+    report = Report(time.perf_counter())
+
+    generator = fit_generator(settings, DOCUMENTS, tmp_path, report).generator
+
+    (block,) = generator.model.blocks
+    assert type(block.attention) is ATTENTIONS[attention]
+    assert report.values["perplexity"] < 0.5 * generator.tokenizer.vocabulary_size
+    assert all(generator(["The cat", "春天 🙂", ""], seed=3))
 
 
 @pytest.mark.once

@@ -44,8 +44,14 @@ def test_prompts_are_long_and_of_many_lengths(every_kind, tmp_path):
     assert len(set(expected["greedy_texts"])) > 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("export", [export_saved_model, export_litert])
+# In `make test` the one that allows least: builtin operations, arrays of one size.
+@pytest.mark.parametrize(
+    "export",
+    [
+        pytest.param(export_saved_model, marks=pytest.mark.slow),
+        pytest.param(export_litert, marks=pytest.mark.slow_elsewhere),
+    ],
+)
 def test_a_model_that_alternates_all_attentions_agrees(every_kind, tmp_path, export):
     report = export(every_kind, tmp_path / "all.tflite")
 

@@ -1,11 +1,16 @@
-"""Attention, the skeleton: what it demands of a final class, its config, its errors."""
+"""Attention, the skeleton: what it demands of a final class, its config, its errors.
+
+And what all final classes have in common: how much they build.
+"""
 
 import keras
 import numpy as np
 import pytest
 
 from keras_lm.layers import Attention, MultiHeadAttention
+from keras_lm.layers.choose_attention import ATTENTIONS
 from tests.checks import assert_close
+from tests.largest_array import largest_array
 
 HIDDEN = np.random.default_rng(seed=0).normal(size=(2, 5, 7)).astype("float32")
 
@@ -36,6 +41,46 @@ def test_a_final_class_must_attend():
 def test_a_final_class_must_weigh_to_give_scores():
     with pytest.raises(NotImplementedError, match="MeanOfValues must define `weigh`"):
         MeanOfValues(2, 3)(HIDDEN, HIDDEN, return_attention_scores=True)
+
+
+LONG = 2100  # above 1,024 squared: where scores are built, queries are taken in chunks
+# Settings under which training too is said to build nothing of size T x T, by name.
+FRUGAL = {
+    "multi_head": {"value_dim": 3},
+    "local": {"window": 16, "num_global_tokens": 2, "dropout": 0.3},
+    "dynamic": {},
+    "regional": {"region_size": 45, "dropout": 0.3},
+    "bayesian": {"kl": "offset"},
+}
+
+
+def largest_of(layer, **options):
+    """Numbers in the largest array of a call of `LONG` steps, some of them padding."""
+    hidden = np.random.default_rng(seed=1).normal(size=(1, LONG, 6)).astype("float32")
+    real = np.arange(LONG)[None] % 7 > 0
+
+    def call(hidden, real):
+        with keras.StatelessScope():  # no loss of a trace stays behind
+            return layer(hidden, hidden, value_mask=real, **options)
+
+    return largest_array(call, hidden, real)
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_nothing_of_the_size_of_all_pairs_is_built_unasked(name):
+    layer = ATTENTIONS[name](4, 2, num_key_value_heads=2, **FRUGAL[name])
+    layer.build((None, None, 6))
+
+    for training, causal in [(False, False), (False, True), (True, True)]:
+        largest = largest_of(layer, training=training, use_causal_mask=causal)
+        assert largest < LONG * LONG, (training, causal)
+
+
+@pytest.mark.once
+def test_the_weights_of_all_pairs_are_built_when_asked_for():
+    layer = MultiHeadAttention(4, 2)
+    layer.build((None, None, 6))
+    assert largest_of(layer, return_attention_scores=True) == 4 * LONG * LONG
 
 
 def test_the_configuration_is_the_constructor():

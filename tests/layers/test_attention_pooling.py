@@ -22,6 +22,7 @@ def test_layer_contract():
         AttentionPooling(num_heads=3, units=5),
         {"inputs": INPUTS, "padding_mask": padding(2, 7)},
         [(2, 18), (2, 3, 7)],
+        trains_mixed=True,
         return_attention_scores=True,
     )
 

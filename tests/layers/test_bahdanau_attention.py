@@ -25,6 +25,7 @@ def test_layer_contract():
         BahdanauAttention(units=7),
         {"query": QUERY, "value": VALUE, "key": KEY, "value_mask": padding(2, 5)},
         [(2, 3, 6), (2, 1, 3, 5)],
+        trains_mixed=True,
         return_attention_scores=True,
     )
 

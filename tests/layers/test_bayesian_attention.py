@@ -5,18 +5,20 @@ import math
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
 from keras import ops
 
 from keras_lm.layers import BayesianAttention, MultiHeadAttention
-from keras_lm.layers.masks import Visibility
 from keras_lm.models import TransformerDecoder
 from tests import reference
+from tests.attention_cases import attention_cases, check_case, make_case
 from tests.checks import (
     JIT,
     assert_close,
     check_attention,
     check_decoder,
     compiled,
+    examples,
     gradients,
     padding,
     variants,
@@ -136,6 +138,59 @@ def test_the_channel_of_the_keys_equals_the_noise_added_to_the_scores(masked):
     assert np.abs(call(layer, HIDDEN, seed=12, **options) - expected).max() > 0.01
 
 
+def sigma(layer, weights, query, key, head):
+    """Standard deviation of one score."""
+    shared = head // (layer.num_heads // layer.num_key_value_heads)
+    logit = weights["std_bias"][shared] + key @ weights["std_kernel"][shared]
+    if layer.noise == "pair":
+        logit += query @ weights["query_std_kernel"][head]
+    return math.log1p(math.exp(logit))
+
+
+def check_against_loops(case, noise):
+    """The weights under numbers that are known: the generator's are replaced."""
+    layer = make_layer(**case.sizes, noise=noise)
+    layer.stochastic = True
+    weights = reference.named_weights(layer)
+    heads, shared = case.query.shape[1], case.key.shape[1]
+    shape = case.visible.shape if noise == "pair" else (*case.key.shape[:2], 1)
+    eps = rng.normal(size=shape if noise == "pair" else (*shape, case.key.shape[2]))
+    contexts, shares = [], []
+    for head in range(heads):
+        kv = head // (heads // shared)
+        scores = np.zeros((len(eps), *case.visible.shape[2:]))
+        for b, t, s in np.ndindex(scores.shape):
+            query, key = case.query[b, head, t], case.key[b, kv, s]
+            std = sigma(layer, weights, query, key, head)
+            drawn = eps[b, head, t, s] if noise == "pair" else eps[b, kv, 0, s]
+            scores[b, t, s] = query @ key / math.sqrt(layer.key_dim)
+            scores[b, t, s] += std * drawn - std**2 / 2
+        found = reference.mean_under_scores(
+            scores, case.value[:, kv], case.visible[:, head]
+        )
+        contexts.append(found[0]), shares.append(found[1])
+
+    def known(shape, dtype, seed):
+        assert tuple(shape) == eps.shape
+        return ops.convert_to_tensor(eps, dtype)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.random, "normal", known)
+        check_case(layer, case, np.stack(contexts, 1), np.stack(shares, 1))
+
+
+def test_drawn_weights_equal_a_loop():
+    check_against_loops(make_case(queries=7), "key")
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("noise", ["key", "pair"])
+@examples(25)
+@given(case=attention_cases())
+def test_drawn_weights_of_any_sizes_and_masks_equal_a_loop(noise, case):
+    check_against_loops(case, noise)
+
+
 @pytest.mark.parametrize("noise", ["key", "pair"])
 def test_the_mean_of_exp_z_is_the_softmax(noise):
     # 4,096 draws at once, as a batch of equal inputs; z = l + offset.
@@ -179,7 +234,7 @@ def test_equal_keys_of_two_heads_draw_different_numbers():
 @pytest.mark.parametrize("noise", ["key", "pair"])
 @pytest.mark.parametrize("kl", ["weights", "offset"])
 def test_in_training_too_nothing_leaks(noise, kl):
-    layer = make_layer(noise=noise, kl=kl, dropout=0.3 if noise == "key" else 0.0)
+    layer = make_layer(noise=noise, kl=kl, dropout=0.3 if kl == "weights" else 0.0)
     real = padding(2, 7)
 
     @compiled
@@ -211,15 +266,12 @@ def mean_divergence(layer, query, key, visible):
     group = layer.num_heads // layer.num_key_value_heads
     total, count = 0.0, 0
     for b, h, t in np.ndindex(*query.shape[:3]):
-        q, keys, kv = query[b, h, t], key[b, h // group], h // group
+        q, keys = query[b, h, t], key[b, h // group]
         seen = [s for s in range(len(keys)) if visible[b, h, t, s]]
         scores = {s: q @ keys[s] / math.sqrt(len(q)) for s in seen}
         priors = {s: prior_logit(weights, keys[s]) for s in seen}
         for s in seen:
-            logit = weights["std_bias"][kv] + keys[s] @ weights["std_kernel"][kv]
-            if layer.noise == "pair":
-                logit += q @ weights["query_std_kernel"][h]
-            std = math.log1p(math.exp(logit))
+            std = sigma(layer, weights, q, keys[s], h)
             mean, prior = -(std**2) / 2, priors[s]
             if layer.kl == "weights":
                 mean += scores[s] - log_sum_exp(scores)
@@ -317,27 +369,6 @@ def test_with_nothing_visible_loss_and_gradients_are_finite():
     value, (grad,) = gradients(loss, [HIDDEN])
     assert np.isfinite(value)
     assert np.all(np.isfinite(grad))
-
-
-def test_the_offset_divergence_keeps_memory_linear():
-    # Above 1,024 squared, queries are taken in chunks: nobody may ask for the scores
-    # (`weigh`) or the whole mask.
-    layer = make_layer(kl="offset")
-    layer.weigh = None
-    hidden = rng.normal(size=(1, 1100, 6)).astype("float32")
-    mask = Visibility.mask
-    asked = []
-
-    def spy(self, num_queries, num_keys):
-        asked.append(num_queries * num_keys)
-        return mask(self, num_queries, num_keys)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Visibility, "mask", spy)
-        layer(
-            hidden, training=True, use_causal_mask=True, value_mask=np.ones((1, 1100))
-        )
-    assert max(asked, default=0) < 1100 * 1100
 
 
 # --------------------------------------------------------------------- in training

@@ -8,6 +8,8 @@ import sys
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm import backend
@@ -15,7 +17,8 @@ from keras_lm.layers import dot_product_attention
 from keras_lm.layers.dot_product_attention import attention_weights, weighted_values
 from keras_lm.layers.masks import Visibility
 from tests import reference
-from tests.checks import assert_close, gradients
+from tests.attention_cases import attention_cases
+from tests.checks import assert_close, examples, gradients
 
 # The package's attribute of this name is the function.
 MODULE = importlib.import_module("keras_lm.layers.dot_product_attention")
@@ -87,6 +90,23 @@ def test_equal_to_a_loop(path, name, monkeypatch):
     context = dot_product_attention(*tensors(QUERY, KEY, VALUE), visibility(name))
 
     assert_close(context, reference.attention(QUERY, KEY, VALUE, visible(name))[0])
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("path", PATHS)
+@examples(25)
+@given(case=attention_cases(keys=st.integers(1, 11)))
+def test_any_sizes_and_masks_equal_a_loop(path, case):
+    seen = Visibility(
+        *(None if m is None else tensors(m, dtype="bool")[0] for m in case[3:5]),
+        case.is_causal,
+    )
+
+    with pytest.MonkeyPatch.context() as patch:
+        take(path, patch)
+        context = dot_product_attention(*tensors(*case.heads), seen)
+
+    assert_close(context, reference.attention(*case.heads, case.visible)[0])
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm.layers import DynamicAttention, MultiHeadAttention
+from keras_lm.layers.dynamic_attention import LENGTH_SCALINGS
 from keras_lm.layers.masks import Visibility
+from tests import reference
+from tests.attention_cases import attention_cases, check_case, make_case
 from tests.checks import assert_close, check_attention, examples
 
 rng = np.random.default_rng(seed=0)
@@ -39,6 +42,40 @@ def test_a_case_done_by_hand():
     )
     _, weights = layer(hidden, return_attention_scores=True)
     assert_close(weights[0, 0, -1], [1 / 6, 1 / 6, 1 / 6, 3 / 6])
+
+
+def check_against_loops(case, length_scaling):
+    """With a slope and an offset of each head, and a training length of 4."""
+    layer = DynamicAttention(
+        **case.sizes, length_scaling=length_scaling, train_length=4
+    )
+    layer.build((None, None, 6))
+    slopes, offsets = rng.normal(size=(2, layer.num_heads))
+    if length_scaling == "ssmax":
+        layer.slope.assign(slopes)
+        layer.offset.assign(offsets)
+    factor = {
+        "ssmax": lambda head, n: slopes[head] * math.log(n) + offsets[head],
+        "log": lambda _, n: math.log(n) / math.log(4),
+        "log_clip": lambda _, n: max(1.0, math.log(n) / math.log(4)),
+    }[length_scaling]
+
+    expected = reference.dynamic_attention(*case.heads, case.visible, factor)
+
+    check_case(layer, case, *expected)
+
+
+@pytest.mark.parametrize("masks", ["keys", "keys, heads"])
+def test_it_equals_a_loop(masks):
+    check_against_loops(make_case(queries=7, masks=masks), "ssmax")
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("length_scaling", LENGTH_SCALINGS)
+@examples(25)
+@given(case=attention_cases(keys=st.integers(1, 11)))
+def test_any_sizes_and_masks_equal_a_loop(length_scaling, case):
+    check_against_loops(case, length_scaling)
 
 
 def copy_projections(layer, other):
@@ -96,12 +133,9 @@ def test_to_multiply_by_the_length_and_normalise_again_is_the_identity():
 @examples(25)
 @given(st.data())
 def test_visible_keys_are_counted_as_a_loop_counts_them(data):
-    batch, num_queries, more = (
-        2,
-        data.draw(st.integers(1, 5)),
-        data.draw(st.integers(0, 3)),
-    )
-    num_keys = num_queries + more
+    batch, num_queries = 2, data.draw(st.integers(1, 5))
+    num_keys = data.draw(st.integers(1, num_queries + 3))
+    more = num_keys - num_queries
     draw = np.random.default_rng(data.draw(st.integers(0, 99)))
     key_mask = data.draw(st.sampled_from([None, draw.random((batch, num_keys)) < 0.6]))
     pairs = data.draw(

@@ -34,6 +34,7 @@ def test_layer_contract(arguments):
         DynamicConvolution(num_heads=3, kernel_size=4, **arguments),
         {"inputs": INPUTS, "padding_mask": padding(2, 7)},
         [(2, 7, 6), (2, 3, 7, 4)],
+        trains_mixed=True,
         return_attention_scores=True,
     )
 

@@ -2,15 +2,20 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm import backend
 from keras_lm.layers import LocalAttention, MultiHeadAttention
 from keras_lm.layers.clock import advance_clock, start_clock
+from tests import reference
+from tests.attention_cases import attention_cases, check_case
 from tests.checks import (
     assert_close,
     check_attention,
     compiled,
+    examples,
     gradients,
     padding,
     variants,
@@ -27,6 +32,16 @@ def visible(length, window, num_global, causal):
             near = 0 <= t - s < window if causal else abs(t - s) < window
             far = s < num_global and (s <= t or not causal)
             seen[t, s] = near or far or (t < num_global and not causal)
+    return seen
+
+
+def visible_among(real, window, num_global, causal):
+    """The same of a row with padding: global are the first tokens that are real."""
+    tokens = np.flatnonzero(real)[:num_global]
+    seen = visible(len(real), window, 0, causal)
+    seen[:, tokens] = True
+    if not causal:
+        seen[tokens] = True
     return seen
 
 
@@ -50,6 +65,40 @@ CONTRACTS = {
 @pytest.mark.parametrize("arguments", variants(CONTRACTS, "global, grouped, rotary"))
 def test_attention_contract(arguments):
     check_attention(LocalAttention, **arguments)
+
+
+def test_a_case_done_by_hand():
+    # Window 2, all projections the identity: causal, step 0 sees itself alone, step 1
+    # has scores of 0 for the two it sees, and step 2 has 0 for step 1 and ln 3 for
+    # itself, so 1/4 and 3/4, and nothing of the 100. To both sides, step 1 sees all
+    # three alike, and for step 0 its own score of 10,000 outweighs the other's 0.
+    root = np.sqrt(np.log(3))
+    layer = LocalAttention(1, 1, window=2, use_bias=False)
+    layer.build((None, None, 1))
+    layer.set_weights([np.ones((1, 1))] * 4)
+    hidden = np.array([[[100.0], [0.0], [root]]], "float32")
+    causal = {"use_causal_mask": True}
+
+    output, weights = compiled(layer, return_attention_scores=True, **causal)(hidden)
+
+    assert_close(weights, [[[[1, 0, 0], [0.5, 0.5, 0], [0, 0.25, 0.75]]]])
+    assert_close(output, [[[100.0], [50.0], [0.75 * root]]])
+    assert_close(compiled(layer, **causal)(hidden), output)
+    both_sides = [[[100.0], [(100 + root) / 3], [0.75 * root]]]
+    assert_close(compiled(layer)(hidden), both_sides)
+
+
+@pytest.mark.slow_elsewhere
+@examples(50)
+@given(case=attention_cases(), window=st.integers(1, 13), num_global=st.integers(0, 4))
+def test_any_sizes_and_masks_equal_a_loop(case, window, num_global):
+    layer = LocalAttention(**case.sizes, window=window, num_global_tokens=num_global)
+    near = [
+        visible_among(real, window, num_global, case.is_causal) for real in case.real
+    ]
+    seen = case.visible & np.stack(near)[:, None]
+
+    check_case(layer, case, *reference.attention(*case.heads, seen))
 
 
 @pytest.mark.parametrize("causal", [True, False])

@@ -31,6 +31,7 @@ def test_layer_contract(arguments, width):
         LuongAttention(**arguments),
         {"query": QUERY, "value": VALUE, "value_mask": padding(2, 5)},
         [(2, 3, width), (2, 1, 3, 5)],
+        trains_mixed=True,
         return_attention_scores=True,
     )
 

@@ -3,12 +3,22 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm import backend
 from keras_lm.layers import MultiHeadAttention
 from tests import make_cross_backend, reference
-from tests.checks import assert_close, check_attention, outputs_of, variants
+from tests.attention_cases import attention_cases
+from tests.checks import (
+    assert_close,
+    check_attention,
+    compiled,
+    examples,
+    outputs_of,
+    variants,
+)
 
 rng = np.random.default_rng(seed=0)
 QUERY = rng.normal(size=(2, 5, 7)).astype("float32")  # (B, T, E)
@@ -203,6 +213,31 @@ def test_equal_to_a_loop():
         return_attention_scores=True,
     )
 
+    assert_close(weights, expected_weights)
+    assert_close(output, expected)
+
+
+@pytest.mark.slow_elsewhere
+@examples(40)
+@given(case=attention_cases(keys=st.integers(1, 11)))
+def test_any_sizes_and_masks_equal_a_loop(case):
+    # The queries of all heads side by side are a sequence, as are the values.
+    query, value = (
+        np.concatenate(list(x.swapaxes(0, 1)), axis=-1)
+        for x in (case.query, case.value)
+    )
+    layer = MultiHeadAttention(**case.sizes, bias_initializer="random_normal")
+    layer.build(query.shape, value.shape)
+    masks = {"key_mask": case.key_mask, "attention_mask": case.pairs}
+    masks = {name: mask for name, mask in masks.items() if mask is not None}
+    options = {"use_causal_mask": case.is_causal, "return_attention_scores": True}
+
+    output, weights = compiled(layer, **options)(query, value, **masks)
+
+    heads = layer.num_heads, layer.num_key_value_heads
+    expected, expected_weights = reference.multi_head_attention(
+        reference.named_weights(layer), query, value, case.visible, *heads
+    )
     assert_close(weights, expected_weights)
     assert_close(output, expected)
 

@@ -9,7 +9,14 @@ from keras import ops
 
 from keras_lm.layers import MultimodalAttention
 from tests import reference
-from tests.checks import assert_close, check_layer, examples, outputs_of, variants
+from tests.checks import (
+    JIT,
+    assert_close,
+    check_layer,
+    examples,
+    outputs_of,
+    variants,
+)
 
 rng = np.random.default_rng(seed=0)
 STREAMS = {
@@ -60,6 +67,8 @@ def test_layer_contract(changes):
         {"streams": STREAMS, "masks": REAL, "present": HERE},
         SHAPES,
         unmoved=("key/bias",),
+        # Compiling takes seconds: there the setting of `make test-slow` alone does it.
+        trains_mixed=not JIT or changes["fusion"] == "cross",
     )
 
 
@@ -79,6 +88,34 @@ def test_a_case_done_by_hand():
 
     assert_close(fused["a"], [[[3.0 - 0.5, 1.0 + 0.5]]], 1e-4)
     assert_close(fused["b"], [[[0.0 + 0.5, 4.0 - 0.5]]], 1e-4)
+
+
+def test_a_bottleneck_by_hand():
+    # Normalised as above, a is (1, -1) and b (-1, 1). The latent is (0, 0) and reads b
+    # and itself alike: (-1/2, 1/2), which is (-1, 1) normalised; a is causal and does
+    # not write. Queries that read are scaled so that scores of 2 and -2, over sqrt(2),
+    # differ by ln 3: a reads itself by 3/4 and the latent by 1/4, which is (1/2, -1/2);
+    # b reads (-1, 1) twice. The gate is 1/2.
+    streams = {"a": np.array([[[3.0, 1.0]]]), "b": np.array([[[0.0, 4.0]]])}
+    layer = MultimodalAttention(
+        *(1, 2, ["a", "b"]),
+        num_latents=1,
+        causal_modalities=["a"],
+        gate_init=np.arctanh(0.5),
+    )
+    layer.build({"a": (1, 1, 2), "b": (1, 1, 2)})
+    for weight in layer.weights:
+        if weight.path.endswith("kernel"):
+            weight.assign(np.eye(2))
+        if weight.path.endswith(("kinds", "latents")):
+            weight.assign(np.zeros(weight.shape))
+        if "read_" in weight.path and weight.path.endswith("query/kernel"):
+            weight.assign(np.eye(2) * np.log(3) * np.sqrt(2) / 4)
+
+    fused = layer(streams)
+
+    assert_close(fused["a"], [[[3.0 + 0.25, 1.0 - 0.25]]], 1e-4)
+    assert_close(fused["b"], [[[0.0 - 0.5, 4.0 + 0.5]]], 1e-4)
 
 
 def inner_streams(weights, streams, visible):
@@ -148,24 +185,48 @@ def cross(weights, inner, visible, causal):
     return read
 
 
-@FUSIONS
-def test_it_equals_a_loop(fusion):
-    layer = make_layer(fusion, causal_modalities=["text"])
-    visible = {n: np.ones(STREAMS[n].shape[:2], "bool") for n in NAMES} | REAL
+def check_against_loops(fusion, causal, streams, masks, present):
+    layer = make_layer(fusion, causal_modalities=causal)
+    visible = {n: np.ones(streams[n].shape[:2], "bool") for n in NAMES} | masks
     visible = {
-        n: m & HERE.get(n, np.ones(3, "bool"))[:, None] for n, m in visible.items()
+        n: m & present.get(n, np.ones(3, "bool"))[:, None] for n, m in visible.items()
     }
     weights = reference.named_weights(layer)
-    inner, kept = inner_streams(weights, STREAMS, visible)
+    inner, kept = inner_streams(weights, streams, visible)
     step = {"bottleneck": bottleneck, "cross": cross}[fusion]
-    read = step(weights, inner, visible, ["text"])
+    read = step(weights, inner, visible, causal)
 
-    fused = layer(STREAMS, masks=REAL, present=HERE)
+    fused = layer(streams, masks=masks, present=present)
 
     for place, name in enumerate(NAMES):
         here = visible[name].any(axis=1)[:, None, None]
         gate = np.tanh(weights["gates"][place])
         assert_close(fused[name], (kept[name] + gate * read[name]) * here)
+
+
+@FUSIONS
+def test_it_equals_a_loop(fusion):
+    check_against_loops(fusion, ["text"], STREAMS, REAL, HERE)
+
+
+@pytest.mark.slow_elsewhere
+@FUSIONS
+@examples(9)
+@given(st.data())
+def test_any_lengths_and_masks_equal_a_loop(fusion, data):
+    draw = np.random.default_rng(data.draw(st.integers(0, 99)))
+    streams, masks, present = {}, {}, {}
+    for name, array in STREAMS.items():
+        steps = data.draw(st.integers(1, 4))
+        shape = (3, steps, array.shape[2])
+        streams[name] = draw.normal(size=shape).astype("float32")
+        if data.draw(st.booleans()):
+            masks[name] = draw.random((3, steps)) < 0.6
+        if data.draw(st.booleans()):
+            present[name] = draw.random(3) < 0.6
+    causal = data.draw(st.sampled_from([[], ["text"]]))
+
+    check_against_loops(fusion, causal, streams, masks, present)
 
 
 @FUSIONS

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 from keras_lm import models
@@ -11,11 +13,13 @@ from keras_lm.generation import generate
 from keras_lm.layers import RegionalAttention
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.masks import Visibility
+from tests.attention_cases import attention_cases, check_case
 from tests.checks import (
     assert_close,
     check_attention,
     check_decoder,
     compiled,
+    examples,
     variants,
 )
 from tests.reference import regional_attention
@@ -112,6 +116,28 @@ def test_it_is_what_a_loop_gives(causal, real):
         context, weights = weigh(layer, arrays, seen)
         assert_close(context, expected)
         assert_close(weights, expected_weights)
+
+
+@pytest.mark.slow_elsewhere
+@examples(25)
+@given(case=attention_cases(), size=st.integers(1, 5), neighbors=st.integers(0, 2))
+def test_any_sizes_and_masks_equal_a_loop(case, size, neighbors):
+    layer = make_layer(**case.sizes, region_size=size, neighbors=neighbors)
+    # Regions begin at the first token, and a row without any has none.
+    offsets = [int(np.argmax([*real, True])) for real in case.real]
+    visible = case._replace(is_causal=False).visible
+
+    expected = regional_attention(
+        *case.heads,
+        ops.convert_to_numpy(layer.importance),
+        visible,
+        offsets,
+        size,
+        neighbors,
+        case.is_causal,
+    )
+
+    check_case(layer, case, *expected)
 
 
 @pytest.mark.parametrize("causal", [True, False])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_lm.layers.choose_attention import ATTENTIONS
 from keras_lm.models import TransformerEncoder
 from tests.checks import assert_close, check_layer, compiled, outputs_of, padding
 
@@ -66,9 +67,20 @@ def test_a_case_done_by_hand():
     assert_close(hidden, [[[1.0, -1.0], [-1.0, 1.0]]], tolerance=1e-4)
 
 
-@pytest.mark.parametrize("attention", ["multi_head", "local", "regional"])
+@pytest.mark.parametrize(
+    "attention",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.slow_elsewhere if name in ("dynamic", "bayesian") else (),
+        )
+        for name in ATTENTIONS
+    ],
+)
 def test_padding_has_no_influence(attention):
-    call = compiled(make_model(attention=attention))
+    model = make_model(attention=attention)
+    assert all(type(b.attention) is ATTENTIONS[attention] for b in model.blocks)
+    call = compiled(model)
     others = np.where(REAL, TOKEN_IDS, (TOKEN_IDS + 5) % 13)
 
     before, after = (

@@ -108,7 +108,7 @@ def run(given, parts, settings):
     texts = {one.context for one in parts["train"]}
     texts = [*sorted(texts), *(one.question for one in parts["train"])]
     encoder, tokenizer = runs.make_encoder(
-        given, texts, SCRATCH, VOCABULARY_SIZE, settings.dropout
+        given, texts, {"scratch": SCRATCH}, VOCABULARY_SIZE, settings.dropout
     )
     model = models.SpanExtractor(encoder, settings.dropout, seed=given.seed)
     answerer = pipelines.QuestionAnswerer(

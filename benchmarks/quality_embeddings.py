@@ -177,9 +177,9 @@ def make_embedder(task, given, texts=(), dropout=0.1):
     from keras_lm import pipelines
 
     most = MAX_LENGTH[task]
-    scratch = {**SCRATCH, "max_sequence_length": most}
+    sizes = {"scratch": {**SCRATCH, "max_sequence_length": most}}
     encoder, tokenizer = runs.make_encoder(
-        given, texts, scratch, VOCABULARY_SIZE, dropout, "mean"
+        given, texts, sizes, VOCABULARY_SIZE, dropout, "mean"
     )
     return pipelines.TextEmbedder(encoder, tokenizer, most, truncate=True)
 

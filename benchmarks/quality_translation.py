@@ -1,7 +1,7 @@
 """Trains a translator on a data set's own split; prints BLEU and chrF of its test part.
 
     KERAS_BACKEND=tensorflow python -m benchmarks.quality_translation TASK MODEL
-        --data DIR [--epochs N] [--seed N]
+        --data DIR [--epochs N] [--seed N] [--steps N]
 
 `TASK` is `de-en`, `en-de` or `en-fr` (Multi30k: 29,000 pairs of captions, 1,014 to
 choose the epoch by, test_2016_flickr with 1,000; lower-cased) or `zh-en` (Tatoeba:
@@ -13,7 +13,8 @@ It is `keras-lm translate train` with a test part: one vocabulary for both langu
 learned from the training pairs; the epoch of the best greedy BLEU on the validation
 pairs, or the mean of the last five where that is better; then the test part, once, by
 beam search of 4. The sizes in `SETTINGS` were chosen for 90 minutes on two cores. A run
-that was stopped goes on where it was. What was found is kept in `.cache/quality/`.
+that was stopped goes on where it was. What was found is kept in `.cache/quality/`;
+`--steps N` trains so many steps twice, says how long all would take and keeps nothing.
 """
 
 import argparse
@@ -44,6 +45,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
     given = parser.parse_args()
     parts = read(given.task, given.data)
     if parts is None:
@@ -54,68 +56,98 @@ def main():
         settings, epochs=given.epochs or settings.epochs, seed=given.seed
     )
     name = f"{given.task}_{given.model}_seed{given.seed}"
-    found = run(name, parts, settings)
-    runs.keep(name, found)
+    found = run(name, parts, settings, given.steps)
     print(runs.as_text(found))
+    if given.steps is None:
+        runs.keep(name, found)
 
 
-def run(name, parts, settings):
+def run(name, parts, settings, steps=None):
     """Trains, and translates the test part.
 
     Args:
         name: str, of the run: its checkpoints have it.
         parts: dictionary of lists of pairs: "train", "validation", "test".
         settings: `TranslatorSettings`.
+        steps: int or `None`, see `train`; then three sentences are translated.
 
     Returns:
         dictionary of what was found, for JSON.
     """
-    import keras
+    from keras_lm import text, training
 
-    from keras_lm import pipelines, text, training
-    from keras_lm.cli import train_translator as trainer
-
-    backend = keras.backend.backend()
-    keras.utils.set_random_seed(settings.seed)
     sides = [side for pair in parts["train"] for side in pair]
     tokenizer = text.train_tokenizer(sides, settings.vocabulary_size)
-    scored = trainer.batches(parts["validation"], tokenizer, settings, num_buckets=3)
-    one_pass = trainer.batches(parts["train"], tokenizer, settings, "Training: ")
-    num_steps = int(one_pass.cardinality())
-    model = trainer.build_model(settings, tokenizer, num_steps)
-    translator = pipelines.TextToText(model, tokenizer, tokenizer)
-    checkpoint = training.ResumableCheckpoint(
-        runs.KEPT / f"{name}_{backend}", settings.of_the_run(), notify=trainer.tell
-    )
-    trainer.tell(f"{model.count_params():,} parameters, {num_steps} steps an epoch")
-    began = time.perf_counter()
-    kept = trainer.fit(
-        translator,
-        parts["train"],
-        parts["validation"],
-        scored,
-        num_steps,
-        settings,
-        checkpoint,
-    )
-    trained_s = time.perf_counter() - began
-    sources, references = (list(side) for side in zip(*parts["test"], strict=True))
+    translator, found = train(name, parts, settings, tokenizer, steps=steps)
+    test = parts["test"] if steps is None else parts["test"][:3]
+    sources, references = (list(side) for side in zip(*test, strict=True))
     began = time.perf_counter()
     answers = translator(sources, beam_size=4)
     metrics = training.compare_texts(answers, references)
     return {
-        "backend": backend,
-        "parameters": model.count_params(),
-        "kept": kept,
-        "validation_bleu": checkpoint.history["val_bleu"],
-        "training_seconds_since_the_last_start": round(trained_s),
+        **found,
         "test_seconds": round(time.perf_counter() - began),
+        "peak_memory_mb": runs.peak_memory_mb(),
         "samples": list(zip(sources, answers, references, strict=True))[:3],
         **{
             metric: [round(one.value, 2), one.signature]
             for metric, one in metrics.items()
         },
     }
+
+
+def train(name, parts, settings, tokenizer, num_scored=None, steps=None, **options):
+    """Trains as `keras-lm translate train` does, from the last checkpoint on.
+
+    Args:
+        name: str, of the run.
+        parts: dictionary of lists of pairs: "train", "validation".
+        settings: `TranslatorSettings`.
+        tokenizer: `text.SentencePieceTokenizer`, of both sides.
+        num_scored: int or `None`: BLEU is that of so many validation pairs only.
+        steps: int or `None`: only tries so many steps, twice, and says what they take.
+        **options: of `pipelines.TextToText`.
+
+    Returns:
+        `(translator, found)`: the pipeline, and a dictionary for JSON.
+    """
+    import keras
+
+    from keras_lm import pipelines, training
+    from keras_lm.cli import train_translator as trainer
+
+    backend = keras.backend.backend()
+    keras.utils.set_random_seed(settings.seed)
+    scored = trainer.batches(parts["validation"], tokenizer, settings, num_buckets=3)
+    one_pass = trainer.batches(parts["train"], tokenizer, settings, "Training: ")
+    num_steps = int(one_pass.cardinality())
+    model = trainer.build_model(settings, tokenizer, num_steps)
+    translator = pipelines.TextToText(model, tokenizer, tokenizer, **options)
+    found = {"backend": backend, "parameters": model.count_params()}
+    trainer.tell(f"{model.count_params():,} parameters, {num_steps} steps an epoch")
+    if steps is not None:
+        all_steps = num_steps * settings.epochs
+        return translator, found | runs.time_of(model, one_pass, steps, all_steps)
+    checkpoint = training.ResumableCheckpoint(
+        runs.KEPT / f"{name}_{backend}", settings.of_the_run(), notify=trainer.tell
+    )
+    clocks = {"": time.perf_counter, "processor_": time.process_time}
+    began = {name: clock() for name, clock in clocks.items()}
+    found["kept"] = trainer.fit(
+        translator,
+        parts["train"],
+        parts["validation"][:num_scored],
+        scored,
+        num_steps,
+        settings,
+        checkpoint,
+    )
+    found["validation_bleu"] = checkpoint.history["val_bleu"]
+    found |= {
+        f"training_{name}seconds_since_the_last_start": round(clock() - began[name])
+        for name, clock in clocks.items()
+    }
+    return translator, found
 
 
 def read(task, data):

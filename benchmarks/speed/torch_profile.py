@@ -38,8 +38,9 @@ def _operation(event):
         names.append(parent.name)
         parent = parent.cpu_parent
     shapes, label = (), event.name
-    if re.match(PRODUCT, event.name):
+    is_product = bool(re.match(PRODUCT, event.name))
+    if is_product:
         shapes = tuple(tuple(shape) for shape in event.input_shapes if len(shape) > 1)
         label = " ".join([label, *(str(list(shape)) for shape in shapes[:2])])
-    path = "/".join(reversed(names))
-    return Operation(label, path, shapes, event.self_cpu_time_total / 1e6)
+    path, seconds = "/".join(reversed(names)), event.self_cpu_time_total / 1e6
+    return Operation(label, path, is_product, seconds, shapes)

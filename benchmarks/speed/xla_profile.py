@@ -3,6 +3,7 @@
 Both write an `xplane.pb`. In it stand the events of each thread, and for each program
 of XLA what its operations are made of, with the names of the layers that they came
 from. A fusion is named by its last operation; one that only moves numbers is a copy.
+TensorFlow's own operations, where nothing is compiled, carry these names themselves.
 """
 
 import re
@@ -15,7 +16,7 @@ from benchmarks.speed.op_groups import Operation
 
 MOVES = {"parameter", "bitcast", "copy", "transpose", "reshape", "concatenate", "slice"}
 MOVES |= {"tuple", "get-tuple-element", "dynamic-update-slice", "constant"}
-RUNS_OTHERS = {"while", "call", "conditional"}
+RUNS_OTHERS = r"^(while|call|conditional)$|^(Stateless)?(While|If)$|PartitionedCall|Xla"
 
 
 def profiled(call):
@@ -71,52 +72,58 @@ def _trace(call, folder):
 
 
 def _programs(plane):
-    """`{id: {instruction: (instruction, opcodes within, shapes of a product)}}`."""
+    """`(id, {instruction: (opcode, opcodes within, names of layers)})` of each."""
     from tensorflow.compiler.xla.service import hlo_pb2
 
     for metadata in plane.event_metadata.values():
-        for stat in metadata.stats:
-            if plane.stat_metadata[stat.metadata_id].name.lower() == "hlo proto":
-                module = hlo_pb2.HloProto.FromString(stat.bytes_value).hlo_module
-                yield metadata.id, _instructions(module)
+        stats = _stats(plane, metadata.stats)
+        if "Hlo Proto" in stats:
+            proto = hlo_pb2.HloProto.FromString(stats["Hlo Proto"].bytes_value)
+            parts = {
+                part.id: part.instructions for part in proto.hlo_module.computations
+            }
+            instructions = {
+                one.name: (one.opcode, _within(one, parts), one.metadata.op_name)
+                for part in parts.values()
+                for one in part
+            }
+            yield _number(stats["program_id"]), instructions
 
 
-def _instructions(module):
-    parts = {part.id: part.instructions for part in module.computations}
-    return {
-        one.name: (one, *_within(one, parts, instructions))
-        for instructions in parts.values()
-        for one in instructions
-    }
-
-
-def _within(one, parts, siblings):
-    """Opcodes of an instruction, or of those it fuses; shapes of the product there."""
+def _within(one, parts):
+    """Opcodes of an instruction, or of those that it fuses."""
     if one.opcode != "fusion":
-        shape_of = {sibling.id: tuple(sibling.shape.dimensions) for sibling in siblings}
-        is_product = one.opcode == "dot" or "matmul" in one.custom_call_target
-        return {one.opcode}, tuple(shape_of[i] for i in one.operand_ids) * is_product
-    opcodes, shapes = set(), ()
-    for part in one.called_computation_ids:
-        for inner in parts[part]:
-            found, multiplied = _within(inner, parts, parts[part])
-            opcodes, shapes = opcodes | found, shapes or multiplied
-    return opcodes, shapes
+        is_product = "matmul" in one.custom_call_target
+        return {"dot" if is_product else one.opcode}
+    fused = (inner for part in one.called_computation_ids for inner in parts[part])
+    return set().union(*(_within(inner, parts) for inner in fused))
 
 
 def _event(plane, line, event):
-    """`(begin, end, instruction, program)` in ps, of what XLA ran; else `None`."""
-    stats = {
-        plane.stat_metadata[stat.metadata_id].name: stat
-        for stat in (*event.stats, *plane.event_metadata[event.metadata_id].stats)
-    }
-    if "hlo_op" not in stats:
-        return None
+    """`(begin, end, name, program)` in ps of an operation; `None` of other events.
+
+    The program is XLA's, and `None` for one of TensorFlow's own operations, whose names
+    end in their kinds: "a/b/MatMul:MatMul".
+    """
+    metadata = plane.event_metadata[event.metadata_id]
     begin = line.timestamp_ns * 1000 + event.offset_ps
-    program, name = stats["program_id"], stats["hlo_op"]
-    name = plane.stat_metadata[name.ref_value].name or name.str_value
-    program = program.uint64_value or program.int64_value
-    return begin, begin + event.duration_ps, name, program
+    end = begin + event.duration_ps
+    stats = _stats(plane, (*event.stats, *metadata.stats))
+    if "hlo_op" in stats:
+        name = stats["hlo_op"]
+        name = name.str_value or plane.stat_metadata[name.ref_value].name
+        return begin, end, name, _number(stats["program_id"])
+    if re.fullmatch(r"[^:\s]+:[A-Z]\w+", metadata.name):
+        return begin, end, metadata.name, None
+    return None
+
+
+def _stats(plane, stats):
+    return {plane.stat_metadata[stat.metadata_id].name: stat for stat in stats}
+
+
+def _number(stat):
+    return stat.uint64_value or stat.int64_value
 
 
 def _own_seconds(events):
@@ -133,15 +140,26 @@ def _own_seconds(events):
 
 def _operation(event, programs, seconds):
     *_, name, program = event
-    one, opcodes, shapes = programs[program][name]
-    if one.opcode in RUNS_OTHERS:
+    if program is None:
+        path, kind = name, name.split(":")[1]
+        is_product, runs_others = "MatMul" in kind, re.search(RUNS_OTHERS, kind)
+    else:
+        opcode, opcodes, path = programs.get(program, {}).get(name, (name, {name}, ""))
+        kind = re.sub(r"[.\d]+$", "", name)
+        is_product, runs_others = "dot" in opcodes, re.search(RUNS_OTHERS, opcode)
+        if opcodes <= MOVES:
+            path += "/transpose"
+    if runs_others:
         return None
-    path = one.metadata.op_name
-    if opcodes <= MOVES:
-        path += "/transpose"
-    kind = re.sub(r"[.\d]+$", "", name)
-    label = f"{kind}: {re.sub(r'block_[0-9]+', 'block', path)}"
-    return Operation(label, path, shapes, seconds)
+    return Operation(f"{kind}: {_short(path)}", path, is_product, seconds)
+
+
+def _short(path):
+    """Without the number of the block, and what all paths begin with."""
+    path = re.sub(r"block_\d+(_\d+)?", "block", path.split(":")[0].split(";")[0])
+    return re.sub(
+        r"jit\(\w+\)/|StatefulPartitionedCall/|transformer_decoder_\d+/", "", path
+    )
 
 
 def _covered(intervals):

@@ -5,46 +5,76 @@ import pytest
 from benchmarks.speed import decoding, profiling, training, xla_profile
 from benchmarks.speed.op_groups import Operation, group_of
 
-STEP = "jit(train_step)/transpose(jvp(block_3))"
+BACK = "jit(train_step)/transpose(jvp(block_3))"
+GRAPH = "StatefulPartitionedCall/gradient_tape/transformer_decoder_1"
 
 
 @pytest.mark.once
 @pytest.mark.parametrize(
     "group, path, shapes",
     [
-        ("products: logits", "aten::mm", ((4096, 384), (384, 8192))),
-        ("products: feed-forward", "aten::mm", ((384, 4096), (4096, 1536))),
-        ("products: projections", "aten::mm", ((4096, 384), (384, 384))),
-        ("products: attention", f"{STEP}/attention/dot_general", ((96, 256, 64),) * 2),
-        ("optimizer", "jit(train_step)/adam_w/add", ()),
-        ("optimizer", "aten::_foreach_add_/aten::add_", ()),
-        ("loss", "aten::cross_entropy_loss/aten::log_softmax/aten::_log_softmax", ()),
-        ("normalisation", f"{STEP}/attention_norm/jit(_var)/reduce_sum", ()),
-        ("biases, residuals", f"{STEP}/attention/query/reduce_sum", ()),
-        ("biases, residuals", f"{STEP}/add", ()),
-        ("GELU", f"{STEP}/feed_forward/erfc", ()),
-        ("softmax, mask", f"{STEP}/attention/reduce_max", ()),
-        ("views, new arrays", "aten::matmul/aten::reshape/aten::view", ()),
-        ("other", "aten::argmax", ()),
+        ("logits", "aten::matmul/aten::mm", [(4096, 384), (384, 8192)]),
+        ("feed-forward", "MmBackward0/aten::mm", [(384, 4096), (4096, 1536)]),
+        ("projections", "aten::matmul/aten::mm", [(4096, 384), (384, 384)]),
+        ("attention", "aten::scaled_dot_product_attention", [(16, 6, 256, 64)] * 3),
+        ("logits", "jit(train_step)/jvp(token_embedding)/dot_general", []),
+        ("feed-forward", f"{BACK}/feed_forward/inner/transpose", []),
+        ("projections", f"{BACK}/attention/query/dot_general", []),
+        ("attention", f"{BACK}/attention/dot_general", []),
+        (
+            "projections",
+            f"{GRAPH}/block_1_1/attention_1/key_1/Tensordot/MatMul:MatMul",
+            [],
+        ),
+        ("attention", f"{GRAPH}/block_1_1/attention_1/MatMul_1:BatchMatMulV2", []),
     ],
 )
-def test_group(group, path, shapes):
-    assert group_of(Operation("", path, shapes, 1.0)) == group
+def test_group_of_products(group, path, shapes):
+    assert group_of(Operation("", path, True, 1.0, shapes)) == f"products: {group}"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "group, path",
+    [
+        ("optimizer", "jit(train_step)/adam_w/add"),
+        ("optimizer", "aten::_foreach_add_/aten::add_"),
+        ("loss", "aten::cross_entropy_loss/aten::log_softmax/aten::_log_softmax"),
+        ("loss", "StatefulPartitionedCall/compile_loss/masked_cross_entropy/Sum:Sum"),
+        ("normalisation", f"{BACK}/attention_norm/jit(_var)/reduce_sum"),
+        ("normalisation", f"{GRAPH}/block_0_1/attention_norm_1/mul_1/Mul_1:Mul"),
+        ("biases, residuals", f"{BACK}/attention/query/reduce_sum"),
+        ("biases, residuals", f"{BACK}/add"),
+        (
+            "biases, residuals",
+            f"{GRAPH}/block_0_1/feed_forward_1/inner_1/BiasAdd:BiasAdd",
+        ),
+        ("GELU", f"{BACK}/feed_forward/erfc"),
+        ("GELU", "GeluBackward0/aten::gelu_backward"),
+        ("softmax, mask", f"{BACK}/attention/reduce_max"),
+        ("embedding", "StatefulPartitionedCall/AddN_14/inputs_1:UnsortedSegmentSum"),
+        (
+            "copies, transposes, writes of keys and values",
+            f"{BACK}/attention/transpose",
+        ),
+        ("views, new arrays", "aten::matmul/aten::reshape/aten::view"),
+        ("other", "aten::argmax"),
+    ],
+)
+def test_group_of_others(group, path):
+    assert group_of(Operation("", path, False, 1.0)) == group
 
 
 @pytest.mark.once
 def test_seconds_of_xla_are_each_operations_own():
-    # A loop of 9 ps holds a product of 4 and a fusion of 2; another thread copies for
-    # 3 ps, the last of them when nothing else runs: 7 ps of 8 with an operation.
+    # A loop of 9 ps holds a product of 4 ps and a fusion of 2, one after the other;
+    # another thread copies for 3 ps, the first of them beside the fusion: 8 ps in all.
     from tensorflow.compiler.xla.service import hlo_pb2
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     program, space = hlo_pb2.HloProto(), xplane_pb2.XSpace()
     body, fused = (program.hlo_module.computations.add(id=i) for i in (1, 2))
-    for number, sizes in enumerate([(2, 3), (3, 5)]):
-        given = body.instructions.add(id=number, name=f"p{number}")
-        given.shape.dimensions.extend(sizes)
-    body.instructions.add(name="dot.1", opcode="dot", operand_ids=[0, 1])
+    body.instructions.add(name="dot.1", opcode="dot")
     fusion = body.instructions.add(name="copy_fusion.2", opcode="fusion")
     fusion.called_computation_ids.append(2)
     fusion.metadata.op_name = "jit(f)/block_4/exp"
@@ -54,7 +84,9 @@ def test_seconds_of_xla_are_each_operations_own():
     plane = space.planes.add()
     for number, name in enumerate(["Hlo Proto", "hlo_op", "program_id"]):
         plane.stat_metadata[number].name = name
-    plane.event_metadata[7].stats.add(bytes_value=program.SerializeToString())
+    metadata = plane.event_metadata[1]
+    metadata.stats.add(metadata_id=0, bytes_value=program.SerializeToString())
+    metadata.stats.add(metadata_id=2, uint64_value=7)
     for events in (
         [("while.3", 0, 9), ("dot.1", 1, 4), ("copy_fusion.2", 5, 2)],
         [("copy.4", 6, 3)],
@@ -67,11 +99,10 @@ def test_seconds_of_xla_are_each_operations_own():
 
     operations, seconds = xla_profile.read(space.SerializeToString())
 
-    found = {(one.label, one.shapes, round(one.seconds * 1e12)) for one in operations}
-    assert found == {
-        ("dot: ", ((2, 3), (3, 5)), 4),
-        ("copy_fusion: jit(f)/block/exp", (), 2),
-        ("copy: /transpose", (), 3),
+    assert {(*one[:3], round(one.seconds * 1e12)) for one in operations} == {
+        ("dot: ", "", True, 4),
+        ("copy_fusion: block/exp", "jit(f)/block_4/exp", False, 2),
+        ("copy: /transpose", "/transpose", False, 3),
     }
     assert round(seconds * 1e12) == 8
 

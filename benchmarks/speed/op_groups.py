@@ -13,8 +13,8 @@ lift_fresh numpy_T unflatten flatten movedim chunk resize_ to matmul linear""".s
 PRODUCTS = {
     "products: logits": r"embedding",
     "products: feed-forward": r"feed_forward",
-    "products: projections": r"attention(_\d+)?/(query|key|value|output)",
-    "products: attention": r"attention",
+    "products: projections": r"(^|/)(query|key|value|output)(_\d+)?/",
+    "products: attention": r"attention|batchmatmul",
 }
 # The same for anything else.
 PATTERNS = {

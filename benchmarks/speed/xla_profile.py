@@ -72,29 +72,31 @@ def _trace(call, folder):
 
 
 def _programs(plane):
-    """`(id, {instruction: (opcode, opcodes within, names of layers)})` of each."""
+    """`(id, {instruction: (opcode, opcodes within, path, shapes given)})` of each."""
     from tensorflow.compiler.xla.service import hlo_pb2
 
     for metadata in plane.event_metadata.values():
         stats = _stats(plane, metadata.stats)
         if "Hlo Proto" in stats:
             proto = hlo_pb2.HloProto.FromString(stats["Hlo Proto"].bytes_value)
-            parts = {
-                part.id: part.instructions for part in proto.hlo_module.computations
-            }
-            instructions = {
-                one.name: (one.opcode, _within(one, parts), one.metadata.op_name)
-                for part in parts.values()
-                for one in part
-            }
-            yield _number(stats["program_id"]), instructions
+            parts = {one.id: one.instructions for one in proto.hlo_module.computations}
+            instructions = {}
+            for part in parts.values():
+                shapes = {one.id: tuple(one.shape.dimensions) for one in part}
+                for one in part:
+                    given = tuple(shapes[number] for number in one.operand_ids)
+                    opcodes, path = _within(one, parts), one.metadata.op_name
+                    instructions[one.name] = one.opcode, opcodes, path, given
+            number = _number(stats["program_id"]) if "program_id" in stats else None
+            yield metadata.id if number is None else number, instructions
 
 
 def _within(one, parts):
     """Opcodes of an instruction, or of those that it fuses."""
     if one.opcode != "fusion":
-        is_product = "matmul" in one.custom_call_target
-        return {"dot" if is_product else one.opcode}
+        if one.dot_dimension_numbers.lhs_batch_dimensions:
+            return {"dot", "batch"}
+        return {"dot" if "matmul" in one.custom_call_target else one.opcode}
     fused = (inner for part in one.called_computation_ids for inner in parts[part])
     return set().union(*(_within(inner, parts) for inner in fused))
 
@@ -140,18 +142,24 @@ def _own_seconds(events):
 
 def _operation(event, programs, seconds):
     *_, name, program = event
+    shapes = ()
     if program is None:
         path, kind = name, name.split(":")[1]
         is_product, runs_others = "MatMul" in kind, re.search(RUNS_OTHERS, kind)
     else:
-        opcode, opcodes, path = programs.get(program, {}).get(name, (name, {name}, ""))
+        unknown = name, {name}, "", ()
+        opcode, opcodes, path, shapes = programs.get(program, {}).get(name, unknown)
         kind = re.sub(r"[.\d]+$", "", name)
         is_product, runs_others = "dot" in opcodes, re.search(RUNS_OTHERS, opcode)
-        if opcodes <= MOVES:
-            path += "/transpose"
+        path += "/transpose" * (opcodes <= MOVES) + "/BatchMatMul" * (
+            "batch" in opcodes
+        )
     if runs_others:
         return None
-    return Operation(f"{kind}: {_short(path)}", path, is_product, seconds)
+    label = f"{kind}: {_short(path)}"
+    if is_product and not path:
+        label += " ".join(str(list(shape)) for shape in shapes[:2])
+    return Operation(label, path, is_product, seconds, shapes)
 
 
 def _short(path):

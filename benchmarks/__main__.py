@@ -9,6 +9,10 @@ goal is met or missed where all processes agree, else open; a process that faile
 with none, and where all failed it was not run. Each process's medians are kept in
 `.cache/speed.json` as soon as they are there; `--table` prints from this file and runs
 nothing.
+
+    python -m benchmarks profile [--backends NAME ...]
+
+shows where a training step and decoding spend their time; it has no goals.
 """
 
 import argparse
@@ -39,6 +43,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one process, one thread")
     parser.add_argument("--table", action="store_true", help="print what was kept")
     given = parser.parse_args()
+    if given.contests == ["profile"]:
+        return profile(given.backends)
     if given.quick:
         given.threads, given.processes, given.repeats = [1], 1, 3
     found = json.loads(KEPT.read_text("utf-8")) if KEPT.exists() else []
@@ -73,7 +79,30 @@ def kind(one):
 
 
 def run(contest, backend, threads, repeats):
-    """One process; where it fails, what it printed is shown and nothing counts."""
+    """One process; where it fails, nothing counts."""
+    began = time.perf_counter()
+    told = process("run_contest", backend, threads, contest, "--repeats", str(repeats))
+    return {
+        "contest": contest,
+        "backend": backend,
+        "threads": threads,
+        "took": time.perf_counter() - began,
+        "seconds": told.get("seconds", {}),
+    }
+
+
+def profile(backends):
+    """A process for each backend, one thread."""
+    told = {backend: process("profiling", backend, 1) for backend in backends}
+    if found := {backend: one for backend, one in told.items() if one}:
+        importlib.import_module("benchmarks.speed.profiling").show(found)
+
+
+def process(module, backend, threads, *arguments):
+    """What a module of `benchmarks.speed` prints as JSON in a process of its own.
+
+    Where it fails, what it printed is shown and the dictionary is empty.
+    """
     number = str(threads)
     environment = {
         **os.environ,
@@ -84,10 +113,8 @@ def run(contest, backend, threads, repeats):
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     cores = sorted(os.sched_getaffinity(0))[:threads]
-    began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.speed.run_contest", contest]
-        + ["--repeats", str(repeats)],
+        [sys.executable, "-m", f"benchmarks.speed.{module}", *arguments],
         capture_output=True,
         text=True,
         env=environment,
@@ -97,13 +124,8 @@ def run(contest, backend, threads, repeats):
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
         print(done.stderr[-2000:], file=sys.stderr)
-    return {
-        "contest": contest,
-        "backend": backend,
-        "threads": threads,
-        "took": time.perf_counter() - began,
-        "seconds": json.loads(lines[-1])["seconds"] if lines else {},
-    }
+        return {}
+    return json.loads(lines[-1])
 
 
 def show(found, given):

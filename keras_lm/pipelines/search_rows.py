@@ -17,10 +17,12 @@ class Found(NamedTuple):
     Args:
         pieces: list of bytes: what each of its tokens adds to the text.
         score: float.
+        finished: bool. Whether it ended, rather than being cut off.
     """
 
     pieces: list[bytes]
     score: float
+    finished: bool
 
 
 def search_rows(
@@ -73,7 +75,7 @@ def search_rows(
                 _answers_of(found, place, source, source_tokenizer, target_tokenizer)
             )
     in_order = iter([answers[place] for place in order])
-    return [next(in_order) if row else [Found([], 0.0)] for row in rows]
+    return [next(in_order) if row else [Found([], 0.0, True)] for row in rows]
 
 
 def stream_row(
@@ -149,7 +151,8 @@ def _answers_of(found, place, source, source_tokenizer, target_tokenizer):
     """
     answers = []
     for number, score in enumerate(found.scores[place].tolist()):
-        token_ids = _until(found.token_ids[place, number], target_tokenizer)
+        row = found.token_ids[place, number].tolist()
+        token_ids = _until(row, target_tokenizer.separator_id)
         pieces = [target_tokenizer.vocabulary_bytes[n] for n in token_ids]
         if source is not None:
             looked = found.attention[place, number][: len(token_ids)]
@@ -160,12 +163,10 @@ def _answers_of(found, place, source, source_tokenizer, target_tokenizer):
             ]
             pieces = generation.replace_unknown(marked, looked, known, None)
         if np.isfinite(score):
-            answers.append(Found(pieces, score))
+            answers.append(Found(pieces, score, len(token_ids) < len(row)))
     return answers
 
 
-def _until(token_ids, tokenizer):
+def _until(token_ids, stop):
     """The tokens before the separator."""
-    token_ids = token_ids.tolist()
-    stop = tokenizer.separator_id
     return token_ids[: token_ids.index(stop)] if stop in token_ids else token_ids

@@ -250,8 +250,7 @@ class TextToText:
         """The pieces of one part's greedy answer."""
         if len(part.rows) != 1 or not part.rows[0]:
             found = self._search(part.rows, beam_size=1, **options)
-            windows = [answers[0].pieces for answers in found]
-            yield merged_text(windows, 2 * self.overlap)
+            yield merged_text(part, [answers[0] for answers in found])
             return
         options = {**options, "max_new_tokens": self._limit(**options)}
         decoder = self.target_tokenizer.stream_decoder()
@@ -263,8 +262,7 @@ class TextToText:
     def _joined(self, parts, found, rank):
         """The answers of one rank to all parts of a text, as one."""
         chosen = [[ranked[rank] for ranked in windows] for windows in found]
-        pieces = [[answer.pieces for answer in windows] for windows in chosen]
-        text = joined_text(parts, pieces, 2 * self.overlap)
+        text = joined_text(parts, chosen)
         return Answer(text, sum(one.score for windows in chosen for one in windows))
 
     def _limit(self, max_new_tokens=None, **_):

@@ -41,11 +41,12 @@ def test_each_row_gets_what_beam_search_gives_it_alone():
 
     for row, answers in zip(ROWS, found, strict=True):
         if not row:
-            assert answers == [Found([], 0.0)]
+            assert answers == [Found([], 0.0, True)]
             continue
         alone = beam_search(MODEL, [[*row, 3]], STOP, 3, 6, [STOP], num_hypotheses=2)
         for number, answer in enumerate(answers):
             token_ids = alone.token_ids[0, number].tolist()
+            assert answer.finished == (STOP in token_ids)
             token_ids = token_ids[: [*token_ids, STOP].index(STOP)]
             assert answer.pieces == [b"t%d " % n for n in token_ids]
             assert answer.score == pytest.approx(float(alone.scores[0, number]))
@@ -69,7 +70,7 @@ def test_batches_are_filled_to_few_sizes(monkeypatch):
 @pytest.mark.once
 def test_no_row_needs_no_model():
     assert search_rows(None, [], Source, Target, max_new_tokens=1) == []
-    assert search_rows(None, [[]], Source, Target) == [[Found([], 0.0)]]
+    assert search_rows(None, [[]], Source, Target) == [[Found([], 0.0, True)]]
 
 
 def test_an_unknown_token_becomes_the_source_token_looked_at():
@@ -94,7 +95,7 @@ def test_a_place_without_hypothesis_is_left_out(monkeypatch):
     found = Hypotheses(np.array([[[1, STOP], [2, 2]]]), np.array([[-1.0, -np.inf]]))
     monkeypatch.setattr(generation, "beam_search", lambda *args, **kwargs: found)
 
-    assert search([[1]]) == [[Found([b"t1 "], -1.0)]]
+    assert search([[1]]) == [[Found([b"t1 "], -1.0, True)]]
 
 
 def test_a_stream_is_the_greedy_answer():

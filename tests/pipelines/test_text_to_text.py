@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from keras import ops
 
 from keras_lm.models import TransformerEncoderDecoder
@@ -180,10 +180,11 @@ def test_a_sentence_that_is_too_long_goes_in_windows():
 
 
 @pytest.mark.once
-def test_nothing_of_a_long_text_is_left_out():
-    pipeline = TextToText(EchoModel(SIZE), TOKENIZER, TOKENIZER, None, 16, overlap=0)
+@pytest.mark.parametrize("overlap", [0, 5])
+def test_nothing_of_a_long_text_is_left_out(overlap):
+    pipeline = TextToText(EchoModel(SIZE), TOKENIZER, TOKENIZER, None, 16, overlap)
 
-    @examples(12)
+    @examples(8)
     @given(TEXTS)
     def check(text):
         assert "".join(pipeline(text, beam_size=1).split()) == "".join(text.split())
@@ -202,6 +203,8 @@ def test_a_score_of_slices_is_their_sum():
     one = pipeline.n_best(["The area."], 2, beam_size=2)[0]
     assert_close([answer.score for answer in answers], [6 * a.score for a in one])
     assert answers[1].text.count(one[1].text.strip()) >= 6
+    @example("area of a square " * 9)
+    @example("中文中文中文🙂" * 9)
 
 
 # --------------------------------------------------------------------- scores

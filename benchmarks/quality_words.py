@@ -127,7 +127,6 @@ def fit_ours(parts, epochs, steps, seed):
         verbose=2,
         validation_data=segments(parts["valid"], BATCH_SIZE),
         validation_batch_size=BATCH_SIZE,
-        callbacks=[carried.resets()],
     ).history
     whole = training.ConsecutiveSegments(model, 1)
     whole.compile(
@@ -140,7 +139,6 @@ def fit_ours(parts, epochs, steps, seed):
         targets,
         1,
         verbose=0,
-        callbacks=[whole.resets()],
         return_dict=True,
     )
     return {

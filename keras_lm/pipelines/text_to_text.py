@@ -110,7 +110,10 @@ class TextToText:
                 length into batches of at most so many source tokens, padding included;
                 answers come back in order. `replace_unknown`, bool: whether the unknown
                 token is replaced by the source token that was most looked at, for which
-                the model must have `step_with_attention`.
+                the model must have `step_with_attention`. A model that learned with
+                these tokenizers, which spell every word, never says that token: it is
+                for one that knows it from elsewhere, and what is put in is a piece of
+                a word. Words are replaced by `generation.replace_unknown`.
 
         Returns:
             str for one text, list of str otherwise.

@@ -2,25 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.pipelines.answer import Answer
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.score_pairs import score_pairs
 from keras_lm.pipelines.search_rows import search_rows, stream_row
 from keras_lm.pipelines.slices import Joiner, joined_text, merged_text, slices
 from keras_lm.text.unicode import as_unicode
-
-
-class Answer(NamedTuple):
-    """One answer, and how `generation.beam_search` scored it.
-
-    Of a text that was cut the score is the sum over its slices.
-    """
-
-    text: str
-    score: float
 
 
 class TextToText:
@@ -38,7 +28,7 @@ class TextToText:
         source_tokenizer: `text.SentencePieceTokenizer`.
         target_tokenizer: the same; one may serve both.
         max_new_tokens: int, at least 1 and below the model's `max_sequence_length`; or
-            `None` for 128, or what the model can write. Default of the calls.
+            `None` for 256, or what the model can write. Default of the calls.
         max_source_length: int, at least 2, or `None` for the model's
             `max_sequence_length`. Tokens of a source, the separator included; where
             the model has learned positions, at most as many as these.
@@ -74,7 +64,7 @@ class TextToText:
         _check_vocabularies(model, source_tokenizer, target_tokenizer)
         room = model.max_sequence_length
         if max_new_tokens is None:
-            max_new_tokens = min(128, room - 1)
+            max_new_tokens = min(256, room - 1)
         _check_count("max_new_tokens", max_new_tokens, 1, room - 1)
         max_source_length = room if max_source_length is None else max_source_length
         most = getattr(model, "max_source_length", None) or math.inf
@@ -145,8 +135,8 @@ class TextToText:
             **options: as in the call.
 
         Returns:
-            for each text at most `num_hypotheses` of `Answer(text, score)`, and fewer
-            where the model knows no more.
+            for each text at most `num_hypotheses` of `Answer(text, score, finished)`,
+            and fewer where the model knows no more.
 
         Raises:
             TypeError: `texts` is one string, or as the call.
@@ -266,7 +256,9 @@ class TextToText:
         """The answers of one rank to all parts of a text, as one."""
         chosen = [[ranked[rank] for ranked in windows] for windows in found]
         text = joined_text(parts, chosen)
-        return Answer(text, sum(one.score for windows in chosen for one in windows))
+        every = [one for windows in chosen for one in windows]
+        score, finished = sum(a.score for a in every), all(a.finished for a in every)
+        return Answer(text, score, finished)
 
     def _limit(self, max_new_tokens=None, **_):
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens

@@ -77,7 +77,7 @@ def test_n_best_are_ranked_and_their_scores_are_sums_when_asked():
 
     for text, answers in zip(MIXED[:3], found, strict=True):
         if not text:
-            assert answers == [("", 0.0)]
+            assert answers == [("", 0.0, True)]
             continue
         expected = alone(text, beam_size=4, num_hypotheses=3, length_penalty=0.0)
         assert [one.text for one in answers] == [text for text, _ in expected]
@@ -88,6 +88,13 @@ def test_n_best_are_ranked_and_their_scores_are_sums_when_asked():
                 (nats,) = TRANSLATOR.score([text], [answer.text])
                 assert nats <= answer.score + 1e-4
     assert TRANSLATOR(MIXED[0], **given) == found[0][0].text
+
+
+@pytest.mark.once
+def test_an_answer_may_be_as_long_as_the_model_writes_up_to_256_tokens():
+    assert ECHO.max_new_tokens == 39
+    roomy = TextToText(EchoModel(SIZE, 600), TOKENIZER, TOKENIZER)
+    assert (roomy.max_new_tokens, roomy.max_source_length) == (256, 600)
 
 
 @pytest.mark.once

@@ -176,7 +176,6 @@ def fit_ours(parts, num_steps, seed):
             verbose=2,
             validation_data=segments(parts["valid"], BATCH_SIZE),
             validation_batch_size=BATCH_SIZE,
-            callbacks=[carried.resets()],
         ).history
         valid += history["val_perplexity"]
     seconds = time.perf_counter() - began
@@ -192,7 +191,6 @@ def fit_ours(parts, num_steps, seed):
         1,
         sample_weight=weights,
         verbose=0,
-        callbacks=[whole.resets()],
         return_dict=True,
     )
     return {

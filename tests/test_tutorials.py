@@ -35,6 +35,14 @@ SLOW = {
     "16_dialogue",
 }
 
+# What they take behind the name, for data of one's own.
+OPTIONS = {
+    "05_multimodal_attention": {"--data"},
+    "08_translation": {"--pairs"},
+    "11_fine_tuning": {"--data"},
+    "13_semantic_roles": {"--data"},
+}
+
 
 def named(path):
     everywhere = path.stem in ON_EVERY_BACKEND
@@ -76,6 +84,18 @@ def test_a_tutorial_opens_as_a_notebook_with_the_seven_cells(path):
     (read_first,) = (line for line in lines if line.startswith("- **Read first**"))
     earlier = {other.name for other in TUTORIALS if other.name < path.name}
     assert set(re.findall(r"\w+\.py", read_first)) <= earlier
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_an_option_that_the_head_names_is_read(path):
+    texts = {"markdown": "", "code": ""}
+    for cell in jupytext.read(path).cells:
+        texts[cell.cell_type] += cell.source + "\n"
+    named = set(re.findall(r"`(--[a-z]+) [A-Z]+`", texts["markdown"]))
+
+    assert named == OPTIONS.get(path.stem, set())
+    assert all(f'"{option}" in sys.argv' in texts["code"] for option in named)
 
 
 @pytest.mark.once

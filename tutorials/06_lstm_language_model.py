@@ -86,14 +86,9 @@ tokenizer = keras_lm.text.train_tokenizer(train_texts, VOCABULARY_SIZE)
 def in_segments(texts):
     """Token ids, next token ids and weights, each `(segments, B, T)`, none left out."""
     stream = keras_lm.text.encode_corpus(texts, tokenizer)
-    arrays = [stream[:-1], stream[1:], np.ones(len(stream) - 1, "float32")]
-    padding = -len(arrays[0]) % (BATCH_SIZE * SEQUENCE_LENGTH)
-    segments = []
-    for array in arrays:
-        rows = np.pad(array, (0, padding))  # weight 0: at the end of the last row
-        rows = rows.reshape(BATCH_SIZE, -1, SEQUENCE_LENGTH)
-        segments.append(rows.swapaxes(0, 1))
-    return segments
+    sizes = BATCH_SIZE, SEQUENCE_LENGTH
+    arrays = keras_lm.text.consecutive_segments(stream, *sizes)
+    return [array.reshape(-1, *sizes) for array in arrays]
 
 
 segments, held_out_segments = in_segments(train_texts), in_segments(held_out_texts)
@@ -269,7 +264,6 @@ histories["segments"] = reader.fit(
     endless(segments),
     validation_data=joined(held_out_segments),
     validation_batch_size=BATCH_SIZE,
-    callbacks=[reader.resets()],
     verbose=0,
     **fitting,
 )

@@ -6,7 +6,7 @@
 # - **Read first** `02_language_model.py`.
 # - **Data** the French messages of JupyterLab, 3,000 pairs, in the package
 #   `jupyterlab-language-pack-fr-FR` (BSD licence, Project Jupyter Contributors): its
-#   catalogues are read, nothing of it is imported. Or set `PAIRS` to a UTF-8 file of your
+#   catalogues are read, nothing of it is imported. Or `--pairs FILE`, a UTF-8 file of your
 #   own, `source<TAB>target` in each line.
 # - **Cost** 643 s (599 s of processor time), 1.5 GiB on one thread (`torch`, Keras 3.15),
 #   with other work on the machine; `jax` compiles each search and shape of batch first.
@@ -21,10 +21,11 @@
 
 # %% Settings: everything you may want to change
 import os
+import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
-PAIRS = None  # path of a file with tabs; None reads the catalogues of PACKAGE
+PAIRS = sys.argv[sys.argv.index("--pairs") + 1] if "--pairs" in sys.argv else None
 PACKAGE = "jupyterlab-language-pack-fr-FR"
 NUM_HELD_OUT, NUM_TUNING = (12, 8) if QUICK else (300, 150)  # different sources
 VOCABULARY_SIZE = 500 if QUICK else 1200  # tokens that both languages share
@@ -50,7 +51,6 @@ import random
 import re
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -447,7 +447,7 @@ print(f"{processor_s:.0f} s of processor time, largest process {memory:.1f} GiB"
 # %% [markdown]
 # ## What to try next
 #
-# - `PAIRS = "my_pairs.tsv"`, with a larger `VOCABULARY_SIZE` and `MAX_LENGTH`; some ten
+# - `--pairs my_pairs.tsv`, with a larger `VOCABULARY_SIZE` and `MAX_LENGTH`; some ten
 #   thousand pairs deserve `keras-lm translate train --pairs my_pairs.tsv`, which goes on
 #   when it was killed.
 # - `LABEL_SMOOTHING = 0.0`: compare the tuning perplexity, and the scores of a beam.

@@ -1,6 +1,7 @@
 """`keras-lm translate`: train a translator on pairs of one's own, and ask it."""
 
 import dataclasses
+import itertools
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,7 @@ from keras_lm.cli.split_pairs import split_pairs
 from keras_lm.cli.translator_settings import TranslatorSettings
 
 DEFAULT = TranslatorSettings()
+_LINES_AT_A_TIME = 1000  # of a file or a pipe: enough for full batches
 
 translate = typer.Typer(
     no_args_is_help=True, help="Turn texts into other texts with an encoder-decoder."
@@ -151,7 +153,11 @@ def _read_pairs(source, target, pairs, columns):
 def translate_run(
     directory: Annotated[Path, typer.Argument(help="A pipeline's directory.")],
     texts: Annotated[
-        list[str] | None, typer.Argument(help="Texts; the lines of stdin if none.")
+        list[str] | None,
+        typer.Argument(
+            help="Texts; if none the lines of stdin, answered a thousand at a time, "
+            "of a terminal one by one."
+        ),
     ] = None,
     beam_size: Annotated[int, typer.Option(min=1, help="1 is greedy.")] = 4,
     max_new_tokens: Annotated[
@@ -167,22 +173,40 @@ def translate_run(
         ),
     ] = 1,
 ) -> None:
-    """Print the answer to each text, each on one line."""
+    """Print the answer to each text, each on one line.
+
+    If an answer was cut off at --max-new-tokens, that is told on stderr.
+    """
     if num_hypotheses > beam_size:
         raise typer.BadParameter("--n-best must be at most --beam-size")
     check_pipeline(directory, "TextToText")
 
     from keras_lm import pipelines
 
-    found = pipelines.load(directory).n_best(
-        texts or [line.rstrip("\r\n") for line in sys.stdin],
-        num_hypotheses,
-        beam_size,
-        max_new_tokens=max_new_tokens,
-        length_penalty=length_penalty,
-    )
-    for answers in found:
-        for answer in answers:
+    pipeline, num_cut, num_answers = pipelines.load(directory), 0, 0
+    for some in [texts] if texts else _lines(sys.stdin):
+        found = pipeline.n_best(
+            some,
+            num_hypotheses,
+            beam_size,
+            max_new_tokens=max_new_tokens,
+            length_penalty=length_penalty,
+        )
+        for answer in itertools.chain(*found):
             line = " ".join(answer.text.split("\n"))
             single = num_hypotheses == 1
             typer.echo(line if single else f"{answer.score:10.4f}  {line}")
+            num_cut, num_answers = num_cut + (not answer.finished), num_answers + 1
+    if num_cut:
+        typer.echo(
+            f"{num_cut:,} of {num_answers:,} answers were cut off: a larger "
+            "--max-new-tokens gives more.",
+            err=True,
+        )
+
+
+def _lines(stream):
+    """Its lines, many together; of a terminal each alone, as it is typed."""
+    size = 1 if stream.isatty() else _LINES_AT_A_TIME
+    while some := list(itertools.islice(stream, size)):
+        yield [line.rstrip("\r\n") for line in some]

@@ -11,8 +11,8 @@
 and the numbers of `text_to_text_kind.reference`. The last line printed is
 `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with `answers`, `equal` (one
 bool a source), `agrees`, `greedy_agreement` (of answers; of LiteRT's tokens),
-`largest_difference`, `finite` and `size_bytes`; of a SavedModel also `scores`, of
-LiteRT `spread`.
+`largest_difference`, `finite` and `size_bytes`; of a SavedModel also `scores` and
+`finished`, of LiteRT `spread`.
 """
 
 import json
@@ -47,6 +47,7 @@ def check_saved_model(path, job, tools):
         "answers": answers,
         **tools.judged(per_token, _equal(answers, job["answers"])),
         "scores": served["score"].numpy().tolist(),
+        "finished": served["finished"].numpy().tolist(),
         "finite": bool(np.isfinite(scored).all()),
     }
 

@@ -36,9 +36,10 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     of a `TextToText`, which answers by a beam search of 4 inside the graph:
 
-        serving_default   text (B,) -> answer (B,), score (B,)
+        serving_default   text (B,) -> answer (B,), score (B,), finished (B,), False
+                          where it was cut off at the pipeline's own `max_new_tokens`
         n_best            text (B,), max_new_tokens () -> answers (B, 4), best first,
-                          scores (B, 4), -inf where there was no other
+                          scores (B, 4), -inf where there was no other, finished (B, 4)
         score             text (B,), answer (B,) -> log_likelihood (B,), nats;
                           num_tokens (B,)
 

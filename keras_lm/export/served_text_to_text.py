@@ -34,10 +34,14 @@ class ServedTextToText:
 
     @tf.function(input_signature=[_TEXT], autograph=False)
     def serve(self, text):
-        """The best answer to each of `text`, string `(B,)`, and its score."""
+        """The best answer to each of `text`, string `(B,)`, its score, its end."""
         limit = tf.constant(self.pipeline.max_new_tokens)
-        answers, scores = self._search(text, limit, 1)
-        return {"answer": answers[:, 0], "score": scores[:, 0]}
+        answers, scores, finished = self._search(text, limit, 1)
+        return {
+            "answer": answers[:, 0],
+            "score": scores[:, 0],
+            "finished": finished[:, 0],
+        }
 
     @tf.function(
         input_signature=[_TEXT, tf.TensorSpec([], tf.int32, name="max_new_tokens")],
@@ -45,8 +49,8 @@ class ServedTextToText:
     )
     def n_best(self, text, max_new_tokens):
         """The `N` best answers to each of `text`, best first."""
-        answers, scores = self._search(text, max_new_tokens, self.beam_size)
-        return {"answers": answers, "scores": scores}
+        answers, scores, finished = self._search(text, max_new_tokens, self.beam_size)
+        return {"answers": answers, "scores": scores, "finished": finished}
 
     @tf.function(
         input_signature=[_TEXT, tf.TensorSpec([None], tf.string, name="answer")],
@@ -85,7 +89,10 @@ class ServedTextToText:
         }
 
     def _search(self, text, max_new_tokens, num_hypotheses):
-        """Answers and scores `(B, N)`. Nothing is the only answer to nothing."""
+        """Answers, scores, and whether they ended, each `(B, N)`.
+
+        Nothing is the only answer to nothing.
+        """
         count = tf.size(text)
         source = self._sources(_at_least_one(text))
         limit = self.model.max_sequence_length - 1
@@ -122,7 +129,10 @@ class ServedTextToText:
         answers = tf.where(is_empty | ~tf.math.is_finite(scores), "", answers)
         nothing = tf.where(first, 0.0, -float("inf"))
         scores = tf.where(is_empty, nothing, scores)
-        return answers[:count], scores[:count]
+        stop = self.pipeline.target_tokenizer.separator_id
+        finished = is_empty | tf.reduce_any(tf.equal(token_ids, stop), axis=2)
+        finished &= tf.math.is_finite(scores)
+        return answers[:count], scores[:count], finished[:count]
 
     def _sources(self, text):
         """Tokens and the separator, padded on the right: what the model begins with."""

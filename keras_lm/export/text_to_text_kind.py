@@ -28,9 +28,10 @@ def reference(pipeline, work: Path) -> dict:
     Returns:
         dict: `sources` and `targets` (texts; bytes that are no UTF-8 stand as lone
         surrogates), `log_likelihoods` (of each target, nats) and `num_tokens` of it;
-        `answers` and `scores` of beam search, `greedy_answers`; `source_ids` and
-        `target_ids` (of each greedy answer, after the separator that it begins with),
-        `logits_path` (`.npy`, float32 `(P, T, V)`: after each of `target_ids`).
+        `answers`, `scores` and `finished` of beam search, `greedy_answers`;
+        `source_ids` and `target_ids` (of each greedy answer, after the separator that
+        it begins with), `logits_path` (`.npy`, float32 `(P, T, V)`: after each of
+        `target_ids`).
 
     Raises:
         ValueError: no probe fits the model, or its logits are not finite.
@@ -59,6 +60,7 @@ def reference(pipeline, work: Path) -> dict:
         "num_tokens": [len(to_targets(as_bytes(text))) + 1 for text in targets],
         "answers": [answer.text for answer in best],
         "scores": [answer.score for answer in best],
+        "finished": [answer.finished for answer in best],
         "greedy_answers": greedy,
         "source_ids": [
             [*row, pipeline.source_tokenizer.separator_id] for row in source_ids
@@ -98,6 +100,12 @@ def refuse(checked: dict, expected: dict) -> float:
                 "The SavedModel must find answers as good as the model's. Received: "
                 f"{answer!r}, which scores {score}, where the model says "
                 f"{expected['answers'][place]!r}, which scores {wanted}"
+            )
+        finished = checked["finished"][place]
+        if checked["equal"][place] and finished != expected["finished"][place]:
+            raise ExportError(
+                "The SavedModel must say which answers were cut off. Received: "
+                f"finished={finished} for {answer!r}, where the model says the other"
             )
     return checked["greedy_agreement"]
 

@@ -11,7 +11,7 @@ from keras_lm.layers.lstm import LSTM
 
 @keras.saving.register_keras_serializable(package="keras_lm")
 class LSTMLanguageModel(keras.Model):
-    """Predicts each next token from those before it, by layers of LSTMs.
+    r"""Predicts each next token from those before it, by layers of LSTMs.
 
     Token embeddings, `num_layers` LSTMs one on the other, and logits. Dropout stands
     before each layer and before the logits, not between the steps (Zaremba et al.).
@@ -23,8 +23,8 @@ class LSTMLanguageModel(keras.Model):
 
     Args:
         vocabulary_size: int, `V`. Number of different tokens.
-        embedding_dim: int. Width of the token embeddings. Vectors that are known go
-            in by `text.read_word_vectors`.
+        embedding_dim: int. Width of the token embeddings. Vectors that are known are
+            put in as the example shows, before or without training.
         hidden_dim: int. Width of the LSTMs.
         num_layers: int, at least 1. Number of LSTMs.
         dropout: float, 0 to 1. Fraction dropped before each layer, in training.
@@ -51,6 +51,18 @@ class LSTMLanguageModel(keras.Model):
         ...     vocabulary_size=100, embedding_dim=8, hidden_dim=16, num_layers=2)
         >>> tuple(model(keras.ops.ones((3, 7), "int32")).shape)
         (3, 7, 100)
+
+        Word vectors from a file, in the form of word2vec or GloVe; the words that it
+        does not know keep theirs:
+
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "vectors.txt")
+        >>> _ = path.write_text("to 1 2\nbe 3 4\n")
+        >>> model = LSTMLanguageModel(3, embedding_dim=2, hidden_dim=4, num_layers=1)
+        >>> own = model.token_embedding.get_weights()[0]
+        >>> known = keras_lm.text.read_word_vectors(path, ["to", "?", "be"], own)
+        2 of 3 words (66.7 %) have a vector of width 2.
+        >>> model.token_embedding.set_weights([known])
 
     Source: https://arxiv.org/abs/1409.2329;
         https://arxiv.org/abs/1608.05859 (tied embeddings).

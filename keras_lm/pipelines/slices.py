@@ -1,19 +1,19 @@
 """Texts longer than a model: cut at sentences, or into windows, and joined again."""
 
-import difflib
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_lm.text.unicode import unescape
+from keras_lm.text.unicode import ESCAPE, unescape
 
 # A sentence's end, and the space behind it. A full stop ends one before a space only.
 _END = re.compile(
     r"""(?:[.!?\u2026]+["'\u201d\u2019\u00bb)\]]*(?=\s)"""
     r"""|[\u3002\uff01\uff1f\uff1b]+[\u201d\u2019\u300d\u300f\uff09]*|\n)\s*"""
 )
-_SHORTEST_MATCH = 3  # tokens that must be the same where windows overlap
+_SHORTEST_RUN = 3  # tokens that must be the same where windows overlap
 
 
 class Part(NamedTuple):
@@ -23,10 +23,13 @@ class Part(NamedTuple):
         rows: lists of token ids: one, or overlapping windows; none of a part that holds
             spaces only.
         gap: str: the space that stood behind the part, before the next.
+        shared: for each row but the first, how many of its tokens the one before has,
+            too.
     """
 
     rows: list[list[int]]
     gap: str
+    shared: Sequence[int] = ()
 
 
 def slices(text: str, tokenizer, max_tokens: int, overlap: int) -> list[Part]:
@@ -54,66 +57,77 @@ def slices(text: str, tokenizer, max_tokens: int, overlap: int) -> list[Part]:
     for number, group in enumerate(groups, start=1):
         body = group if number == len(groups) else group.rstrip()
         row = tokenizer.encode(body)
-        fits = len(row) <= max_tokens
-        rows = [row] if fits else _windows(row, tokenizer, max_tokens, overlap)
-        parts.append(Part(rows if row else [], group[len(body) :]))
+        rows, shared = _windows(row, tokenizer, max_tokens, overlap)
+        parts.append(Part(rows if row else [], group[len(body) :], shared))
     return parts
 
 
-def merge(some: Sequence, others: Sequence, reach: int) -> list:
+def merge(some: Sequence, others: Sequence, expected: int) -> list:
     """The answers for two overlapping windows as one.
 
-    The longest run of tokens that the end of the first and the beginning of the second
-    share is where they are joined. Without one of 3 tokens, both stay whole.
+    The end of the first is laid over the beginning of the second, by as many tokens as
+    make the longest run of equal ones; a token above `expected` counts against the run.
+    What the first has behind the run, and the second before it, is left out. In doubt
+    nothing is: both stay whole where less than 3 tokens count for a run, or where it is
+    shorter than what would be left out at one side.
 
     Args:
         some: tokens.
         others: tokens.
-        reach: int. How many tokens from the seam a run may lie.
+        expected: int. How many tokens of the answers come from what the windows share.
 
     Returns:
         list of tokens.
+
+    Example:
+        >>> from keras_lm.pipelines.slices import merge
+        >>> "".join(merge("the cat sa.", "A cat sat on it.", expected=7))
+        'the cat sat on it.'
     """
-    some, others = list(some), list(others)
-    start = max(len(some) - reach, 0)
-    tail, head = some[start:], others[:reach]
-    matcher = difflib.SequenceMatcher(None, tail, head, autojunk=False)
-    found = matcher.find_longest_match()
-    if found.size < _SHORTEST_MATCH:
-        return some + others
-    return some[: start + found.a + found.size] + others[found.b + found.size :]
+    left_out, skipped = _seam(some, others, expected)
+    return [*some[: len(some) - left_out], *others[skipped:]]
 
 
-def merged_text(windows: Sequence[Sequence[bytes]], reach: int) -> str:
+def merged_text(part: Part, answers: Sequence) -> str:
     """The text of the answers to a part's windows.
 
+    An answer that was cut off says nothing of its window's end: it stays whole.
+
     Args:
-        windows: for each the bytes of its tokens.
-        reach: see `merge`.
+        part: as `slices` gave it.
+        answers: for each row what has `pieces`, the bytes of its tokens, and
+            `finished`, as `search_rows.Found`.
 
     Returns:
         str.
     """
-    pieces = list(windows[0]) if windows else []
-    for window in windows[1:]:
-        pieces = merge(pieces, window, reach)
+    pieces = list(answers[0].pieces) if answers else []
+    pairs = itertools.pairwise(zip(part.rows, answers, strict=True))
+    for ((row, one), (next_row, other)), shared in zip(pairs, part.shared, strict=True):
+        scale = (len(one.pieces) + len(other.pieces)) / (len(row) + len(next_row))
+        expected = round(shared * scale) if one.finished else 0
+        left_out, skipped = _seam(one.pieces, other.pieces, expected)
+        if skipped:
+            pieces = pieces[: len(pieces) - left_out]
+        else:
+            pieces.append(_space_between(b"".join(pieces), b"".join(other.pieces)))
+        pieces += other.pieces[skipped:]
     return unescape(b"".join(pieces).decode("utf-8", "replace"))
 
 
-def joined_text(parts: Sequence[Part], found: Sequence, reach: int) -> str:
+def joined_text(parts: Sequence[Part], found: Sequence) -> str:
     """The text of the answers to all parts of a text.
 
     Args:
         parts: as `slices` gave them.
         found: for each part what `merged_text` takes.
-        reach: see `merge`.
 
     Returns:
         str.
     """
     joiner, texts = Joiner(), []
-    for part, windows in zip(parts, found, strict=True):
-        texts.append(joiner.push(merged_text(windows, reach)))
+    for part, answers in zip(parts, found, strict=True):
+        texts.append(joiner.push(merged_text(part, answers)))
         joiner.end_part(part.gap)
     return "".join(texts)
 
@@ -183,7 +197,8 @@ def _groups(sentences, tokenizer, max_tokens):
 
 
 def _windows(row, tokenizer, max_tokens, overlap):
-    windows, start = [], 0
+    """`(windows, shared)`: see `Part`."""
+    windows, shared, start = [], [], 0
     while start + max_tokens < len(row):
         earliest = start + max(max_tokens // 2, overlap) + 1
         end = _cut(row, tokenizer, earliest, start + max_tokens)
@@ -193,7 +208,8 @@ def _windows(row, tokenizer, max_tokens, overlap):
             start = _cut(row, tokenizer, earliest, end - overlap)
         else:
             start = end
-    return [*windows, row[start:]]
+        shared.append(end - start)
+    return [*windows, row[start:]], shared
 
 
 def _cut(row, tokenizer, earliest, latest):
@@ -207,6 +223,37 @@ def _cut(row, tokenizer, earliest, latest):
         if not b"\x80" <= byte < b"\xc0":  # a byte within a character
             return place
     return latest
+
+
+def _seam(some, others, expected):
+    """How many tokens the first loses at its end, and the second at its beginning."""
+    best, seam = _SHORTEST_RUN - 1, (0, 0)
+    for shared in range(_SHORTEST_RUN, min(len(some), len(others)) + 1):
+        before, size = _longest_run(some[len(some) - shared :], others)
+        behind = shared - before - size
+        worth = size - max(shared - expected, 0)
+        if worth > best and size >= max(before, behind):
+            best, seam = worth, (behind, before + size)
+    return seam
+
+
+def _longest_run(some, others):
+    """Where both have the same tokens at the same places: `(begin, size)`."""
+    begin = size = count = 0
+    for place, (one, other) in enumerate(zip(some, others, strict=False), start=1):
+        count = count + 1 if one == other else 0
+        if count > size:
+            begin, size = place - count, count
+    return begin, size
+
+
+def _space_between(before, after):
+    """What stands between answers, UTF-8 bytes, that were not merged."""
+    before = before.decode("utf-8", "replace")[-1:]
+    after = after.decode("utf-8", "replace")[:1]
+    if not after or {before, after} & {"\ufffd", ESCAPE}:  # maybe half a character
+        return b""
+    return _glue("", before, after).encode()
 
 
 def _glue(gap, before, after):

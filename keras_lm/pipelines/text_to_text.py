@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.pipelines.answer import Answer
 from keras_lm.pipelines.check_count import check_count
 from keras_lm.pipelines.check_vocabularies import check_vocabularies
 from keras_lm.pipelines.save_pipeline import save_pipeline
@@ -14,16 +14,6 @@ from keras_lm.pipelines.search_rows import search_rows, stream_row
 from keras_lm.pipelines.slices import Joiner, joined_text, merged_text, slices
 from keras_lm.pipelines.target_prefixes import target_prefixes
 from keras_lm.text.unicode import as_unicode
-
-
-class Answer(NamedTuple):
-    """One answer, and how `generation.beam_search` scored it.
-
-    Of a text that was cut the score is the sum over its slices.
-    """
-
-    text: str
-    score: float
 
 
 class TextToText:
@@ -41,7 +31,7 @@ class TextToText:
         source_tokenizer: `text.SentencePieceTokenizer`.
         target_tokenizer: the same; one may serve both.
         max_new_tokens: int, at least 1 and below the model's `max_sequence_length`; or
-            `None` for 128, or what the model can write. Default of the calls.
+            `None` for 256, or what the model can write. Default of the calls.
         max_source_length: int, at least 2, or `None` for the model's
             `max_sequence_length`. Tokens of a source, the separator included; where
             the model has learned positions, at most as many as these.
@@ -77,7 +67,7 @@ class TextToText:
         check_vocabularies(model, source_tokenizer, target_tokenizer)
         room = model.max_sequence_length
         if max_new_tokens is None:
-            max_new_tokens = min(128, room - 1)
+            max_new_tokens = min(256, room - 1)
         check_count("max_new_tokens", max_new_tokens, 1, room - 1)
         max_source_length = room if max_source_length is None else max_source_length
         most = getattr(model, "max_source_length", None) or math.inf
@@ -113,9 +103,13 @@ class TextToText:
                 length into batches of at most so many source tokens, padding included;
                 answers come back in order. `replace_unknown`, bool: whether the unknown
                 token is replaced by the source token that was most looked at, for which
-                the model must have `step_with_attention`. `target_prefix` is a str for
-                all texts, or a list with one for each: how the answer begins. It counts
-                neither for the score nor as new tokens; its text must fit in one slice.
+                the model must have `step_with_attention`. A model that learned with
+                these tokenizers, which spell every word, never says that token: it is
+                for one that knows it from elsewhere, and what is put in is a piece of
+                a word. Words are replaced by `generation.replace_unknown`.
+                `target_prefix` is a str for all texts, or a list with one for each: how
+                the answer begins. It counts neither for the score nor as new tokens;
+                its text must fit in one slice.
 
         Returns:
             str for one text, list of str otherwise.
@@ -153,8 +147,8 @@ class TextToText:
             **options: as in the call.
 
         Returns:
-            for each text at most `num_hypotheses` of `Answer(text, score)`, and fewer
-            where the model knows no more.
+            for each text at most `num_hypotheses` of `Answer(text, score, finished)`,
+            and fewer where the model knows no more.
 
         Raises:
             TypeError: `texts` is one string, or as the call.
@@ -265,8 +259,7 @@ class TextToText:
         if len(part.rows) != 1 or not part.rows[0]:
             given = {"beam_size": 1, "target_prefix": prefixes}
             found = self._search(part.rows, **given, **options)
-            windows = [answers[0].pieces for answers in found]
-            yield merged_text(windows, 2 * self.overlap)
+            yield merged_text(part, [answers[0] for answers in found])
             return
         options = {**options, "max_new_tokens": self._limit(**options)}
         options.pop("max_batch_tokens", None)  # it is one row
@@ -280,9 +273,10 @@ class TextToText:
     def _joined(self, parts, found, rank):
         """The answers of one rank to all parts of a text, as one."""
         chosen = [[ranked[rank] for ranked in windows] for windows in found]
-        pieces = [[answer.pieces for answer in windows] for windows in chosen]
-        text = joined_text(parts, pieces, 2 * self.overlap)
-        return Answer(text, sum(one.score for windows in chosen for one in windows))
+        text = joined_text(parts, chosen)
+        every = [one for windows in chosen for one in windows]
+        score, finished = sum(a.score for a in every), all(a.finished for a in every)
+        return Answer(text, score, finished)
 
     def _limit(self, max_new_tokens=None, **_):
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens

@@ -10,6 +10,7 @@ from keras_lm.text.bio_labels import bio_labels
 from keras_lm.text.bio_spans import bio_spans
 from keras_lm.text.chat_dataset import chat_dataset
 from keras_lm.text.classification_dataset import classification_dataset
+from keras_lm.text.consecutive_segments import consecutive_segments
 from keras_lm.text.contrastive_dataset import contrastive_dataset
 from keras_lm.text.denoising_dataset import denoising_dataset
 from keras_lm.text.docstring_corpus import docstring_corpus
@@ -61,6 +62,7 @@ __all__ = [
     "bio_spans",
     "chat_dataset",
     "classification_dataset",
+    "consecutive_segments",
     "contrastive_dataset",
     "denoising_dataset",
     "docstring_corpus",

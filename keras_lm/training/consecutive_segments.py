@@ -11,12 +11,16 @@ class ConsecutiveSegments(keras.Model):
     many rows as a batch has (Penn Treebank's way): states go on, gradients end at the
     segment (truncated backpropagation). It is compiled and fitted in place of the
     model, whose weights it trains; the model itself stays without a memory.
+    `text.consecutive_segments` makes such batches. Each epoch of `fit`, each evaluation
+    and each prediction begins texts: what was read before is forgotten.
 
     Shapes: `B` batch, `T` steps, `V` vocabulary.
 
     Args:
         model: `models.LSTMLanguageModel`, or another with `empty_rows` and `read`.
         batch_size: int, at least 1, `B`: of every batch.
+        carry_over: bool. Whether these go on from what was read last, for a text
+            without end; `reset_state` forgets it.
 
     Call arguments:
         token_ids: int `(B, T)`.
@@ -33,14 +37,14 @@ class ConsecutiveSegments(keras.Model):
         >>> model = keras_lm.models.LSTMLanguageModel(
         ...     vocabulary_size=100, embedding_dim=8, hidden_dim=16, num_layers=2)
         >>> segments = ConsecutiveSegments(model, batch_size=3)
-        >>> tuple(segments(keras.ops.ones((3, 7), "int32")).shape)
+        >>> arrays = keras_lm.text.consecutive_segments(np.arange(100), 3, 7)
+        >>> tuple(segments(arrays[0][:3]).shape)  # or `fit(*arrays, batch_size=3, ..)`
         (3, 7, 100)
-        >>> callbacks = [segments.resets()]  # for `fit` and `evaluate`
 
     Source: https://arxiv.org/abs/1409.2329, section 4.1.
     """
 
-    def __init__(self, model, batch_size, **kwargs):
+    def __init__(self, model, batch_size, carry_over=False, **kwargs):
         if batch_size < 1:
             raise ValueError(
                 f"`batch_size` must be at least 1. Received: batch_size={batch_size}"
@@ -48,6 +52,7 @@ class ConsecutiveSegments(keras.Model):
         super().__init__(**kwargs)
         self.model = model
         self.batch_size = batch_size
+        self.carry_over = carry_over
         self.carried = [
             self.add_weight(
                 name=f"carried_{i}",
@@ -81,6 +86,7 @@ class ConsecutiveSegments(keras.Model):
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
             "batch_size": self.batch_size,
+            "carry_over": self.carry_over,
         }
 
     @classmethod
@@ -93,13 +99,25 @@ class ConsecutiveSegments(keras.Model):
         for state in self.carried:
             state.assign(keras.ops.zeros_like(state.value))
 
-    def resets(self):
-        """A callback that forgets before every epoch and every evaluation.
+    def fit(self, *args, callbacks=None, **options):
+        """`keras.Model.fit`, with callbacks by name; each epoch begins texts."""
+        return super().fit(*args, callbacks=self._forgetting(callbacks), **options)
 
-        Returns:
-            `keras.callbacks.Callback`, for `fit` and `evaluate`.
-        """
-        return keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda *_: self.reset_state(),
-            on_test_begin=lambda *_: self.reset_state(),
-        )
+    def evaluate(self, *args, callbacks=None, **options):
+        """`keras.Model.evaluate`, with callbacks by name; it begins texts."""
+        return super().evaluate(*args, callbacks=self._forgetting(callbacks), **options)
+
+    def predict(self, *args, callbacks=None, **options):
+        """`keras.Model.predict`, with callbacks by name; it begins texts."""
+        return super().predict(*args, callbacks=self._forgetting(callbacks), **options)
+
+    def _forgetting(self, callbacks):
+        """The callbacks, and one that forgets at every beginning."""
+        inside_fit = isinstance(callbacks, keras.callbacks.CallbackList)
+        if self.carry_over or inside_fit:  # where `fit` evaluates, it is among them
+            return callbacks
+        begins = ("on_epoch_begin", "on_test_begin", "on_predict_begin")
+        forget = {name: lambda *_: self.reset_state() for name in begins}
+        others = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+        others = [one for one in others if one is not None]
+        return [keras.callbacks.LambdaCallback(**forget), *others]

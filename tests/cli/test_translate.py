@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from keras_lm import pipelines, text
 from keras_lm.cli.app import app
+from keras_lm.cli.translate import _lines
 from tests.fakes import SumModel, random_weights
 
 pytestmark = pytest.mark.once
@@ -36,7 +37,48 @@ def test_translate_prints_an_answer_for_each_text_or_line(translator):
     lines = run.invoke(app, command, input="one 一\n\ntwo\r\n")
 
     assert given.exit_code == lines.exit_code == 0
-    assert given.output == lines.output == "\n".join([*expected, ""])
+    assert given.stdout == lines.stdout == "\n".join([*expected, ""])
+
+
+def test_answers_that_were_cut_off_are_counted_beside(translator):
+    command = ["translate", "run", str(translator), "--max-new-tokens=1", "--n-best=2"]
+    texts = ["one", "", "two 🙂"]
+    found = pipelines.load(translator).n_best(texts, 2, max_new_tokens=1)
+    finished = [answer.finished for answers in found for answer in answers]
+
+    cut, whole = run.invoke(app, [*command, *texts]), run.invoke(app, [*command, ""])
+
+    assert len(finished) == len(cut.stdout.splitlines()) == 5
+    assert 0 < finished.count(False) < 5
+    assert f"{finished.count(False)} of 5 answers were cut off: a" in cut.stderr
+    assert whole.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "sizes"), [(False, [2, 2, 1]), (True, [1] * 5)]
+)
+def test_lines_are_answered_before_all_are_read(monkeypatch, is_terminal, sizes):
+    class Stream:
+        num_read = 0
+
+        def isatty(self):
+            return is_terminal
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if self.num_read == 5:
+                raise StopIteration
+            self.num_read += 1
+            return f"{self.num_read} 🙂\r\n"
+
+    monkeypatch.setattr("keras_lm.cli.translate._LINES_AT_A_TIME", 2)
+    stream, read = Stream(), 0
+    for some, size in zip(_lines(stream), sizes, strict=True):
+        assert some == [f"{read + n + 1} 🙂" for n in range(size)]
+        read += size
+        assert stream.num_read == read
 
 
 def test_translate_prints_scores_of_several_answers(translator):
@@ -44,7 +86,7 @@ def test_translate_prints_scores_of_several_answers(translator):
 
     answers = pipelines.load(translator).n_best(["one"], 2)[0]
     lines = [f"{one.score:10.4f}  {one_line(one.text)}" for one in answers]
-    assert result.output == "\n".join([*lines, ""])
+    assert result.stdout == "\n".join([*lines, ""])
 
 
 def test_translate_takes_no_other_pipeline(tmp_path):
@@ -90,7 +132,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
     assert "36 pairs to train on, 4 held out" in trained.output
     assert "tok:13a" in trained.output
     assert told.exit_code == 0
-    assert len(told.output.splitlines()) == 1
+    assert len(told.stdout.splitlines()) == 1
     assert pipelines.load(output).model.num_layers == 1
 
 

@@ -37,6 +37,7 @@ def test_it_says_how_far_exports_are(
     served, lite = found["saved_model"], found["litert"]
     wrong = [place for place, equal in enumerate(served["equal"]) if not equal]
     assert wrong == [1]
+    assert served["finished"] == expected["finished"]
     assert served["largest_difference"] == pytest.approx(7.0, abs=1e-4)
     assert served["size_bytes"] == translator_saved_model.size_bytes
     assert [place for place, equal in enumerate(lite["equal"]) if not equal] == [2]

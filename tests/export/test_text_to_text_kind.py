@@ -11,6 +11,7 @@ from keras_lm.export.check_text_to_text import LiteRTTranslator
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.reference import PROBES
 from keras_lm.export.text_to_text_kind import reference, refuse
+from keras_lm.pipelines.answer import Answer
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, make_translator
 from tests.export.readme import run_script
@@ -19,14 +20,19 @@ heavy = pytest.mark.slow_elsewhere
 
 
 def n_best(signatures, texts, max_new_tokens=7):
-    """`[[(text, score)]]`, as the pipeline has it: without empty places."""
+    """`[[Answer]]`, as the pipeline has it: without empty places."""
     import tensorflow as tf
 
     texts = tf.constant(texts, tf.string, shape=[len(texts)])
     found = signatures["n_best"](text=texts, max_new_tokens=tf.constant(max_new_tokens))
+    names = "answers", "scores", "finished"
     return [
-        [(a.decode("utf-8"), s) for a, s in zip(*row) if math.isfinite(s)]
-        for row in zip(found["answers"].numpy(), found["scores"].numpy())
+        [
+            Answer(a.decode("utf-8"), s, bool(f))
+            for a, s, f in zip(*row)
+            if s > -math.inf
+        ]
+        for row in zip(*(found[name].numpy() for name in names))
     ]
 
 
@@ -89,11 +95,16 @@ def test_the_saved_model_searches_as_the_pipeline(translator_signatures, transla
     assert answers == translator(PROMPTS) == [ranked[0].text for ranked in expected]
     assert len(set(answers)) == len(PROMPTS)
     assert_close(served["score"], [ranked[0].score for ranked in expected], 1e-4)
+    finished = [ranked[0].finished for ranked in expected]
+    assert served["finished"].numpy().tolist() == finished
     found = n_best(translator_signatures, PROMPTS)
     for ranked, wanted in zip(found, expected, strict=True):
-        assert [text for text, _ in ranked] == [one.text for one in wanted]
-        assert_close([s for _, s in ranked], [one.score for one in wanted], 1e-4)
-    assert found[PROMPTS.index("")] == [("", 0.0)]
+        assert [one._replace(score=0) for one in ranked] == [
+            one._replace(score=0) for one in wanted
+        ]
+        assert_close([one.score for one in ranked], [one.score for one in wanted], 1e-4)
+    assert found[PROMPTS.index("")] == [("", 0.0, True)]
+    assert {one.finished for ranked in found for one in ranked} == {True, False}
 
 
 @heavy
@@ -104,8 +115,8 @@ def test_max_new_tokens_is_heeded_and_a_row_is_what_it_is_alone(
     alone = [n_best(translator_signatures, [one], 12)[0] for one in PROMPTS]
 
     expected = translator(PROMPTS, max_new_tokens=12)
-    assert [ranked[0][0] for ranked in longer] == expected
-    assert [ranked[0][0] for ranked in alone] == expected
+    assert [ranked[0].text for ranked in longer] == expected
+    assert [ranked[0].text for ranked in alone] == expected
     assert expected != translator(PROMPTS)
     assert n_best(translator_signatures, []) == []
 
@@ -215,6 +226,8 @@ def test_the_reference_is_what_the_pipeline_says(translator, tmp_path):
     targets = [one.encode("utf-8", "surrogateescape") for one in found["targets"]]
     assert set(found["sources"]) < set(PROBES)  # one is too long
     assert found["answers"] == translator(sources)
+    best = translator.n_best(sources, 1)
+    assert found["finished"] == [ranked[0].finished for ranked in best]
     assert found["greedy_answers"] == translator(sources, beam_size=1)
     assert_close(found["log_likelihoods"], translator.score(sources, targets))
     logits = np.load(found["logits_path"])
@@ -234,8 +247,13 @@ CHECKED = {
     "equal": [True, False],
     "answers": ["one", "two"],
     "scores": [-1.0, -2.0],
+    "finished": [True, False],
 }
-EXPECTED = {"answers": ["one", "three"], "scores": [-1.0, -2.0]}
+EXPECTED = {
+    "answers": ["one", "three"],
+    "scores": [-1.0, -2.0],
+    "finished": [True, True],
+}
 
 
 @pytest.mark.parametrize("scores", [[-1.0, -2.0], [-1.0, -2.0005], [-1.0, -1.5]])
@@ -249,6 +267,7 @@ def test_another_answer_may_come_if_it_is_as_good(scores):
         ({"scores": [-1.0, -2.01]}, "must find answers as good as the model's"),
         ({"scores": [-0.9, -2.0]}, "must find answers as good as the model's"),
         ({"scores": [-1.0, math.nan]}, "must find answers as good as the model's"),
+        ({"finished": [False, True]}, "must say which answers were cut off"),
         ({"largest_difference": 2e-3}, "must agree with the model to"),
         ({"largest_difference": math.nan}, "must agree with the model to"),
         ({"finite": False}, "must agree with the model to"),

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_lm.generation import beam_search, generate
 from keras_lm.models import LSTMLanguageModel
+from keras_lm.text import read_word_vectors
 from tests import reference
 from tests.checks import (
     assert_close,
@@ -73,6 +74,29 @@ def test_it_equals_a_loop(changes):
     logits = model(TOKEN_IDS, padding_mask=REAL)
 
     assert_close(logits, expected, tolerance=1e-4)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_word_vectors_from_a_file_are_what_it_reads(changes, tmp_path):
+    words = ["be", "?", "中文", *map(str, range(10))]
+    vectors = np.arange(12, dtype="float32").reshape(2, 6) / 10
+    lines = [f"{w} {' '.join(map(str, v))}\n" for w, v in zip(["中文", "be"], vectors)]
+    (tmp_path / "vectors.txt").write_text("".join(lines), encoding="utf-8")
+    model = make_model(**changes)
+    random_weights(model, seed=2)
+    own = model.token_embedding.get_weights()[0]
+    before = outputs_of(model(np.array([[1, 3], [0, 2]])))[0]
+
+    known = read_word_vectors(tmp_path / "vectors.txt", words, own)
+    model.token_embedding.set_weights([known])
+
+    expected = np.concatenate([vectors[1:], own[1:2], vectors[:1], own[3:]])
+    assert_close(model.token_embedding(np.arange(13)), expected)
+    after = outputs_of(model(np.array([[1, 3], [0, 2]])))[0]
+    assert np.abs(after[1] - before[1]).min() > 1e-4
+    moved = np.abs(after[0] - before[0]).max(axis=0) > 1e-6  # by tied logits only
+    assert moved.tolist() == [bool(changes) and n in (0, 2) for n in range(13)]
 
 
 def test_the_last_layer_is_as_wide_as_tied_embeddings():

@@ -46,6 +46,7 @@ def test_each_row_gets_what_beam_search_gives_it_alone():
         alone = beam_search(MODEL, [[*row, 3]], STOP, 3, 6, [STOP], num_hypotheses=2)
         for number, answer in enumerate(answers):
             token_ids = alone.token_ids[0, number].tolist()
+            assert answer.finished == (STOP in token_ids)
             token_ids = token_ids[: [*token_ids, STOP].index(STOP)]
             assert answer.pieces == [b"t%d " % n for n in token_ids]
             assert answer.score == pytest.approx(float(alone.scores[0, number]))

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keras_lm.pipelines.search_rows import Found
 from keras_lm.pipelines.slices import (
     Joiner,
     Part,
@@ -11,6 +12,7 @@ from keras_lm.pipelines.slices import (
     _windows,
     joined_text,
     merge,
+    merged_text,
     slices,
 )
 from tests.checks import examples
@@ -23,13 +25,17 @@ def texts_of(parts):
     return [TOKENIZER.decode(row) for part in parts for row in part.rows]
 
 
-def echoed(parts):
-    """The text of a model that answers each row with itself."""
+def answered(parts, answer=lambda piece: [piece]):
+    """The text of a model that answers each token alone."""
     pieces = [
         [[TOKENIZER.vocabulary_bytes[n] for n in row] for row in part.rows]
         for part in parts
     ]
-    return joined_text(parts, pieces, reach=8)
+    found = [
+        [Found([new for old in row for new in answer(old)], 0.0, True) for row in rows]
+        for rows in pieces
+    ]
+    return joined_text(parts, found)
 
 
 # --------------------------------------------------------------------- slices
@@ -81,16 +87,19 @@ def test_windows_follow_each_other_and_overlap(length, most, data):
     overlap = data.draw(st.integers(0, most // 2))
     row = [*range(60, 60 + length)]  # bytes, which are all different
 
-    windows = _windows(row, TOKENIZER, most, overlap)
+    windows, shared = _windows(row, TOKENIZER, most, overlap)
 
-    end = 0
+    end, found = 0, []
     for window in windows:
         assert len(window) <= most
         start = row.index(window[0])
         assert row[start : start + len(window)] == window
         assert start <= end < start + len(window)
+        found.append(end - start)
         end = start + len(window)
     assert end == length
+    assert shared == found[1:]
+    assert all(overlap <= n <= 2 * overlap for n in shared)
 
 
 def test_windows_are_cut_at_spaces_and_overlap():
@@ -104,7 +113,7 @@ def test_windows_are_cut_at_spaces_and_overlap():
     for before, after in zip(windows, windows[1:], strict=False):
         shared = max(n for n in range(len(after)) if before.endswith(after[:n]))
         assert shared >= 4
-    assert echoed([part]) == text
+    assert answered([part]) == text
 
 
 def test_no_window_begins_or_ends_inside_a_character():
@@ -118,12 +127,51 @@ def test_no_window_begins_or_ends_inside_a_character():
 
 
 def test_merge_by_hand():
-    # The longest shared run is c d e: a b, the run, and what follows it.
-    assert merge("abcdeX", "YcdefgZ", reach=6) == list("abcdefgZ")
-    # Two shared tokens may be chance, and so may a run far from the seam.
-    assert merge("abcd", "cdef", reach=4) == list("abcdcdef")
-    assert merge("cdeabxy", "cdefg", reach=4) == list("cdeabxycdefg")
-    assert merge("", "abc", reach=4) == list("abc")
+    # Laid over each other by 5: c d e are the same, X is behind them and Y before.
+    assert merge("abcdeX", "YcdefgZ", expected=5) == list("abcdefgZ")
+    # Two tokens may be the same by chance, and so may three of no overlap.
+    assert merge("abcd", "cdef", expected=4) == list("abcdcdef")
+    assert merge("abcde", "cdefg", expected=2) == list("abcdecdefg")
+    assert merge("", "abc", expected=4) == list("abc")
+    assert merge("abc", "", expected=4) == list("abc")
+    # Of two ways that are as good, the one that leaves out less.
+    assert merge("abcabc", "abcabcd", expected=3) == list("abcabcabcd")
+    assert merge("abcabc", "abcabcd", expected=6) == list("abcabcd")
+
+
+@pytest.mark.parametrize("expected", range(8))
+def test_merge_leaves_out_nothing_that_only_one_of_them_has(expected):
+    # Behind the run stand 4 to 7, then before it.
+    some, others = [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 8, 9, 10, 11]
+    assert merge(some, others, expected) == some + others
+    some, others = [11, 10, 9, 8, 1, 2, 3], [4, 5, 6, 7, 1, 2, 3]
+    assert merge(some, others, expected) == some + others
+    # The second has no more to say of what the first has behind the run.
+    some, others = [1, 2, 3, 4, 5, 6], [2, 3, 4]
+    assert merge(some, others, expected) == some + others
+
+
+@examples(100)
+@given(st.lists(st.sampled_from("ab"), min_size=3), st.data())
+def test_merge_finds_the_overlap_in_texts_that_repeat_themselves(text, data):
+    end = data.draw(st.integers(3, len(text)))
+    shared = data.draw(st.integers(3, end))
+
+    assert merge(text[:end], text[end - shared :], shared) == text
+
+
+PHRASES = ["the cat sat ", "the cat ", "on the mat ", "very ", "中文分词", "🙂🙂", "é"]
+
+
+@examples(40)
+@given(st.lists(st.sampled_from(PHRASES), max_size=30), st.sampled_from([16, 23, 40]))
+def test_windows_come_together_however_often_a_phrase_comes(phrases, most):
+    text = "".join(phrases)
+    parts = slices(text, TOKENIZER, most, overlap=most // 4)
+
+    assert answered(parts) == text
+    # And in a language that takes twice as many tokens.
+    assert answered(parts, lambda piece: [piece, b""]) == text
 
 
 def test_gaps_by_hand():
@@ -141,6 +189,45 @@ def test_gaps_by_hand():
     assert joined(("Yes. ", " "), ("No.", "")) == "Yes. No."
     assert joined(("Yes.", " "), ("", "\n"), ("No.", "")) == "Yes. \nNo."
     assert joined(("", ""), ("No.", "")) == "No."
+
+
+def merged(*answers, shared=4, finished=True):
+    rows = [[0] * max(len(answer), 1) for answer in answers]
+    part = Part(rows, "", [shared] * (len(rows) - 1))
+    pieces = [[letter.encode() for letter in answer] for answer in answers]
+    return merged_text(part, [Found(some, 0.0, finished) for some in pieces])
+
+
+def test_windows_that_share_nothing_stand_beside_each_other():
+    assert merged("one two", "three") == "one two three"
+    assert merged("one two", " three", "") == "one two three"
+    assert merged("中文", "分词🙂", "🙂") == "中文分词🙂🙂"
+    assert merged("") == merged("", "") == merged() == ""
+    # Half a character, and half of what is written for U+2581, are made whole.
+    part = Part([[1], [2]], "", [0])
+    for one, other, text in [(b"\xc3", b"\xa9", "é"), (b"\x1b", b"1", "\u2581")]:
+        found = [Found([one], 0.0, True), Found([other], 0.0, True)]
+        assert merged_text(part, found) == text
+
+
+def test_what_is_left_out_is_left_out_of_the_text():
+    assert merged("abcdeX", "YcdefgZ", shared=5) == "abcdefgZ"
+
+
+def test_an_answer_that_was_cut_off_stays_whole():
+    # Its end is not that of its window: that it says the same is the text's way.
+    assert merged("abcdef", "cdefgh") == "abcdefgh"
+    assert merged("abcdef", "cdefgh", finished=False) == "abcdef cdefgh"
+
+
+def test_each_seam_has_the_lengths_of_its_own_windows():
+    rows = [[0] * 10, [0] * 10, [0] * 10]
+    part = Part(rows, "", [2, 3])
+    answers = ["a" * 20, "a" * 20, "a" * 10]  # of 2 shared come 4, of 3 come 4.5
+
+    found = [Found([b"a"] * len(answer), 0.0, True) for answer in answers]
+
+    assert merged_text(part, found) == "a" * (50 - 4 - 4)
 
 
 def test_pieces_of_one_part_get_no_space():

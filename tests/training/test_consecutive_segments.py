@@ -1,10 +1,11 @@
-"""ConsecutiveSegments: segments are as the whole text, resets, fit, save, errors."""
+"""ConsecutiveSegments: segments are as the whole text, beginnings, fit, save."""
 
 import keras
 import numpy as np
 import pytest
 
 from keras_lm.models import LSTMLanguageModel
+from keras_lm.text import consecutive_segments
 from keras_lm.training import ConsecutiveSegments
 from tests.checks import JIT, assert_close, outputs_of
 from tests.fakes import random_weights
@@ -49,52 +50,61 @@ def loss():
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def test_evaluate_gives_the_loss_of_the_whole_text():
+GIVEN = {"batch_size": 2, "verbose": 0}
+
+
+def test_evaluations_and_predictions_begin_texts():
     model = make_model()
     segments = ConsecutiveSegments(model, batch_size=2)
     segments.compile(loss=loss(), jit_compile=JIT)
-    known, following = TOKEN_IDS[:, :-1], TOKEN_IDS[:, 1:]
-    expected = float(loss()(following, model(known)))
+    text = TOKEN_IDS.ravel()[:17]  # 16 tokens to predict: two rows of two segments
+    known, following, weights = consecutive_segments(text, 2, 4)
+    whole = outputs_of(model(text[:-1].reshape(2, 8)))[0]
+    expected = float(loss()(text[1:].reshape(2, 8), whole))
+    called = []
+    noted = keras.callbacks.LambdaCallback(on_test_begin=lambda _: called.append(1))
 
-    def cut(array):  # the first rows of all segments, then the second
-        return np.concatenate([array[:, :4], array[:, 4:]])
-
-    for _ in range(2):
-        found = segments.evaluate(
-            cut(known),
-            cut(following),
-            batch_size=2,
-            verbose=0,
-            callbacks=[segments.resets()],
-        )
+    for callbacks in (None, noted, [noted]):
+        found = segments.evaluate(known, following, callbacks=callbacks, **GIVEN)
         assert abs(found - expected) < 1e-4
+        logits = segments.predict(known, **GIVEN)
+        parts = np.split(np.asarray(logits), 2)
+        assert_close(np.concatenate(parts, axis=1), whole, tolerance=1e-4)
+    assert len(called) == 2
+    assert weights.all()
 
 
-def test_fit_trains_the_model_and_each_epoch_begins_anew():
+def test_fit_trains_the_model_and_each_epoch_begins_texts():
     model = make_model()
     segments = ConsecutiveSegments(model, batch_size=2)
     segments.compile(keras.optimizers.SGD(0.0), loss(), jit_compile=JIT)
     known, following = TOKEN_IDS[:, :4], TOKEN_IDS[:, 1:5]
-    given = {"batch_size": 2, "shuffle": False, "verbose": 0}
-    reset = {**given, "callbacks": [segments.resets()]}
+    given = {**GIVEN, "shuffle": False, "epochs": 2}
+    held_out = {"validation_data": (known, following), "validation_batch_size": 2}
 
-    same = segments.fit(known, following, epochs=2, **reset).history["loss"]
-    carried = segments.fit(known, following, epochs=2, **given).history["loss"]
+    history = segments.fit(known, following, **held_out, **given).history
+    endless = ConsecutiveSegments(model, batch_size=2, carry_over=True)
+    endless.compile(keras.optimizers.SGD(0.0), loss(), jit_compile=JIT)
+    carried = endless.fit(known, following, **given).history["loss"]
 
-    assert abs(same[0] - same[1]) < 1e-5
-    assert abs(carried[0] - carried[1]) > 1e-4
+    first = history["loss"][0]
+    for losses in history.values():
+        np.testing.assert_allclose(losses, first, atol=1e-5)
+    assert abs(carried[0] - first) < 1e-5
+    assert abs(carried[1] - first) > 1e-4
     before = model.get_weights()
     segments.compile(keras.optimizers.SGD(0.5), loss(), jit_compile=JIT)
-    segments.fit(known, following, **reset)
+    segments.fit(known, following, **given)
     for weight, old in zip(model.get_weights(), before, strict=True):
         assert np.abs(weight - old).max() > 1e-7
 
 
 def test_it_is_saved(tmp_path):
-    segments = ConsecutiveSegments(make_model(), batch_size=2)
+    segments = ConsecutiveSegments(make_model(), batch_size=2, carry_over=True)
     segments.save(tmp_path / "segments.keras")
     again = keras.saving.load_model(tmp_path / "segments.keras")
 
+    assert again.carry_over
     assert again.get_config() == segments.get_config()
     assert_close(again(TOKEN_IDS), segments(TOKEN_IDS), tolerance=1e-6)
 

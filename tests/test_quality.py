@@ -31,7 +31,7 @@ def parameters(model, sizes, head, num_labels):
         (models.SequenceClassifier, 6, quality_classification.sizes_of("trec")),
         (models.SequenceClassifier, 2, quality_classification.sizes_of("sst2")),
         (models.SequenceClassifier, 2, quality_classification.sizes_of("chnsenticorp")),
-        (models.TokenClassifier, 60, quality_tagging.SIZES),
+        (models.TokenClassifier, 108, quality_tagging.SIZES),
     ],
 )
 def test_the_lstm_has_as_many_parameters_as_the_transformer(head, num_labels, sizes):

@@ -31,7 +31,8 @@ def test_they_say_which_answers_ended():
     model.output_layer.set_weights([kernel, bias])
     pipeline = TextToText(model, TOKENIZER, TOKENIZER, max_new_tokens=1)
 
-    found = ServedTextToText(pipeline, beam_size=4).n_best(PROMPTS, 1)
+    served = ServedTextToText(pipeline, beam_size=4)
+    found = served.n_best(PROMPTS, 1)
 
     expected = pipeline.n_best(PROMPTS, 4, beam_size=4)
     for row, wanted in zip(found["finished"].numpy().tolist(), expected, strict=True):

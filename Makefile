@@ -60,6 +60,9 @@ test-slow: .venv/.ready ## training to a target and large exports, on the three 
 	@KERAS_LM_COLD=1 $(MAKE) --no-print-directory -k -j $(JOBS) MARKS="slow" \
 	  MARKS_ELSEWHERE="(slow or slow_elsewhere) and not once" backends
 
+# Who runs most is the last to end, and waits for processes of its own: it goes first.
+$(TEST_BACKENDS:%=run-%): AFTER = $(if $(filter run-$(ONCE),$@),,nice -n 10)
+
 # Each backend in its own process; its log is shown when something fails. The end is
 # pytest's closing line of each backend.
 .PHONY: backends $(TEST_BACKENDS:%=run-%)
@@ -73,7 +76,7 @@ backends:
 	done; exit $$failed
 
 $(TEST_BACKENDS:%=run-%): run-%:
-	@KERAS_BACKEND=$* $(ONE_THREAD) $(PYTHON) -m pytest -rs --durations=5 \
+	@KERAS_BACKEND=$* $(ONE_THREAD) $(AFTER) $(PYTHON) -m pytest -rs --durations=5 \
 	  -m "$(if $(filter $(ONCE),$*),$(MARKS),$(MARKS_ELSEWHERE))" \
 	  > $(LOGS)/$*.log 2>&1 \
 	  || { code=$$?; \

@@ -40,6 +40,7 @@ OPTIONS = {
     "05_multimodal_attention": {"--data"},
     "08_translation": {"--pairs"},
     "11_fine_tuning": {"--data"},
+    "12_question_answering": {"--data"},
     "13_semantic_roles": {"--data"},
 }
 

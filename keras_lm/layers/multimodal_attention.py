@@ -150,11 +150,13 @@ class MultimodalAttention(keras.layers.Layer):
         }
 
     def build(self, streams_shape):
-        missing = [name for name in self.modalities if name not in streams_shape]
+        given = streams_shape if isinstance(streams_shape, dict) else {}
+        missing = [name for name in self.modalities if given.get(name) is None]
         if missing:
             raise ValueError(
-                "The first call must have all streams, so that their widths are known. "
-                f"Received: streams without {missing}"
+                "The first call must have all streams, in a dictionary by name, so "
+                f"that their widths are known. Received: streams without {missing}, "
+                f"named {sorted(given)}"
             )
         arguments = {
             "num_heads": self.num_heads,

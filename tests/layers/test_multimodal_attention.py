@@ -480,3 +480,8 @@ def test_the_first_call_must_have_all_streams():
     layer = MultimodalAttention(1, 2, NAMES)
     with pytest.raises(ValueError, match="The first call must have all streams"):
         layer({"text": STREAMS["text"]})
+    with pytest.raises(ValueError, match=r"must have all .* named \['txt'\]"):
+        layer({"txt": STREAMS["text"]})
+    for wrong in ({}, STREAMS["text"]):
+        with pytest.raises(ValueError, match=r"in a dictionary by name"):
+            layer(wrong)

@@ -89,24 +89,20 @@ def read(data):
 
 
 def segments(ids, num_rows):
-    """Segments of `num_rows` rows, then those that continue them: all words.
+    """`text.consecutive_segments` of all words: the first follows an end of line.
 
     Args:
-        ids: int32 `(N,)`. Their first follows an end of line, as the last is one.
+        ids: int32 `(N,)`, whose last is an end of line.
         num_rows: int.
 
     Returns:
         `(inputs, targets, weights)`: two int32 and a float32 `(segments * num_rows,
-        LENGTH)`; weight 0 where the last row goes on after the last word.
+        LENGTH)`.
     """
-    count = -(-len(ids) // (num_rows * LENGTH))
-    rest = np.zeros(count * num_rows * LENGTH - len(ids), "int32")
-    inputs = np.concatenate([ids[-1:], ids[:-1], rest])
-    weights = np.concatenate([np.ones(len(ids), "float32"), rest.astype("float32")])
-    return tuple(
-        array.reshape(num_rows, count, LENGTH).swapaxes(0, 1).reshape(-1, LENGTH)
-        for array in (inputs, np.concatenate([ids, rest]), weights)
-    )
+    from keras_lm import text
+
+    whole = np.concatenate([ids[-1:], ids])
+    return text.consecutive_segments(whole, num_rows, LENGTH)
 
 
 def passes(num_steps, an_epoch):

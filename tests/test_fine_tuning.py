@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_lm.training import MaskedCrossEntropy, enable_lora, unfreeze
 from tests.checks import assert_close
@@ -74,6 +75,7 @@ class Keep(keras.callbacks.Callback):
         self.losses.append(logs["val_loss"])
 
 
+@pytest.mark.slow_elsewhere
 def test_early_stopping_ends_with_the_best_weights_in_mixed_precision_too():
     # Validation has other labels: what is learned helps at first, then harms.
     others = np.array([0, 2, 2, 1], "int32")

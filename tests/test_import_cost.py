@@ -66,6 +66,7 @@ def measure(*names):
     return statistics.median(seconds), set(modules[0])
 
 
+@pytest.mark.slow_elsewhere
 def test_all_rooms_together_are_cheap_and_load_no_other_backend():
     rooms = [name for name in keras_lm.__all__ if (ROOT / "keras_lm" / name).exists()]
 

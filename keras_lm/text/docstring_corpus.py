@@ -39,8 +39,8 @@ def docstring_corpus(packages=("python", "keras", "numpy")):
 
     Example:
         >>> from keras_lm import text
-        >>> documents = text.docstring_corpus(packages=("keras",))
-        >>> documents[0].name.startswith("keras")
+        >>> documents = text.docstring_corpus(packages=("keras_lm",))
+        >>> documents[0].name.startswith("keras_lm")
         True
     """
     if isinstance(packages, str):

@@ -13,6 +13,7 @@ def check(expected, litert, tmp_path):
     return process.run_checker(job, tmp_path, CHECKER)["litert"]
 
 
+@pytest.mark.slow
 def test_it_says_how_far_an_export_is(classifier, classifier_litert, tmp_path):
     expected = reference(classifier, tmp_path)
     first, second = expected["logits"][0], expected["logits"][1]

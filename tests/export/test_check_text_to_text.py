@@ -15,6 +15,7 @@ def check(expected, tmp_path, **exports):
     return process.run_checker(job, tmp_path, CHECKER)
 
 
+@pytest.mark.slow
 def test_it_says_how_far_exports_are(
     translator, translator_saved_model, translator_litert, tmp_path
 ):

@@ -74,6 +74,7 @@ export_saved_model(pipeline, sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_no_version(tmp_path):
     exporter = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path / "lm")],

@@ -33,6 +33,7 @@ def test_probes_that_do_not_fit_are_left_out(pipeline, expected):
     assert longest <= pipeline.model.max_sequence_length
 
 
+@pytest.mark.slow_elsewhere
 def test_texts_and_log_likelihoods_are_the_pipelines(pipeline, expected):
     prompts = [one.encode("utf-8", "surrogateescape") for one in expected["prompts"]]
 

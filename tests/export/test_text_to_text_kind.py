@@ -50,7 +50,9 @@ def test_they_agree_with_the_model_on_this_backend(report, request):
 
 
 @heavy
-@pytest.mark.parametrize("export", [export_saved_model, export_litert])
+@pytest.mark.parametrize(
+    "export", [export_litert, pytest.param(export_saved_model, marks=pytest.mark.slow)]
+)
 def test_an_lstm_with_attention_agrees(export, tmp_path):
     report = export(make_translator("lstm"), tmp_path / "lstm.tflite")
 

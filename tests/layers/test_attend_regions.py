@@ -88,6 +88,7 @@ def test_region_by_region_gives_the_same_and_the_same_gradients(monkeypatch, is_
         assert_close(mapped, grad)
 
 
+@pytest.mark.slow_elsewhere
 def test_dropout_takes_weights_of_tokens_and_summaries():
     # To drop all but the last column of each region's softmax, a summary, leaves it.
     arrays, vector = draw_arrays(np.random.default_rng(seed=2), 6)

@@ -17,6 +17,7 @@ def make_layer(**changes):
     return AudioEmbedding(hidden_dim=6, **{**SIZES, **changes})
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("frames_per_step", [1, 3, 4])
 def test_steps_hold_whole_numbers_of_frames(frames_per_step):
     # 500 // 24 + 1 = 21 frames.

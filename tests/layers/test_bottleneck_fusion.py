@@ -1,6 +1,7 @@
 """BottleneckFusion: what goes through the latents, and what a mean leaves out."""
 
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_lm.layers.bottleneck_fusion import BottleneckFusion
@@ -21,6 +22,7 @@ def make_fusion(causal=(), **changes):
     return fusion
 
 
+@pytest.mark.slow_elsewhere
 def test_shapes_of_what_is_read():
     read, scores = make_fusion()(STREAMS, VISIBLE)
 

@@ -25,6 +25,7 @@ def make_fusion(causal=()):
     return fusion
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("causal", "sources"),
     [

@@ -19,6 +19,7 @@ def make_block(**changes):
     return MultimodalBlock(["text", "image"], 2, 6, 7, **changes)
 
 
+@pytest.mark.slow_elsewhere
 def test_layer_contract():
     check_layer(
         make_block(num_latents=3),

@@ -45,6 +45,7 @@ def test_model_contract():
     check_layer(model, {"inputs": INPUTS}, (2, 6), unmoved=("key/bias",))
 
 
+@pytest.mark.slow_elsewhere
 def test_columns_are_the_first_of_all_then_the_second():
     model = make_model()
     encoder = model.encoder

@@ -43,6 +43,7 @@ def test_a_quantised_head_is_read_back(tmp_path, name):
     np.testing.assert_allclose(answer(again), expected, atol=1e-6)
 
 
+@pytest.mark.slow_elsewhere
 def test_an_encoder_without_segments_gets_none():
     model = HEADS["span"](encoder(num_segments=1))
     given = {"token_ids": TOKENS, "segment_ids": np.ones_like(TOKENS)}

@@ -32,6 +32,7 @@ def make(name):
     return backbone
 
 
+@pytest.mark.slow_elsewhere
 def test_a_bert_gives_the_numbers_of_keras_hub():
     theirs = make("BertBackbone")
     ours = TransformerEncoder.from_keras_hub(theirs)

@@ -51,6 +51,7 @@ def logits_of(model, inputs, **options):
     return outputs_of(compiled(model, **options)(inputs))[0]
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize(
     ("fusion", "num_layers"),
     [
@@ -182,6 +183,7 @@ def test_shorter_texts_and_padded_texts_are_one():
     assert_close(logits_of(model, masked), logits_of(model, question))
 
 
+@pytest.mark.slow_elsewhere
 def test_it_trains_on_streams_that_are_missing():
     model = make_model(dropout=0.1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

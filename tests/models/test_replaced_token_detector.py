@@ -119,6 +119,7 @@ def moved_by(guesses, detections):
     }
 
 
+@pytest.mark.slow_elsewhere
 def test_no_gradient_passes_the_draw_and_embeddings_are_shared():
     by_guesses, by_detections = moved_by(1.0, 0.0), moved_by(0.0, 50.0)
 

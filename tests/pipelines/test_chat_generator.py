@@ -181,6 +181,7 @@ def test_what_is_written_in_a_turn_begins_no_other(prompts):
 # ---------------------------------------------------------------------- scores
 
 
+@pytest.mark.slow_elsewhere
 def test_a_score_is_that_of_the_last_turn():
     talks = [[*HELLO, turn("assistant", "中 area")], HELLO, [turn("user", "")]]
     rows = [
@@ -215,7 +216,7 @@ for directory in sys.argv[1:]:
 
 
 @pytest.mark.once
-@pytest.mark.slow_elsewhere
+@pytest.mark.slow
 def test_a_directory_answers_the_same_on_another_backend(tmp_path):
     kinds = {"transformer": TransformerDecoder, "lstm": LSTMLanguageModel}
     for name, kind in kinds.items():

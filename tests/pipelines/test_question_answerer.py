@@ -60,6 +60,7 @@ def odds_of(answerer, question, context):
     return {place: np.exp(one) / total for place, one in odds.items()}
 
 
+@pytest.mark.slow_elsewhere
 def test_answers_are_those_of_each_window_alone(answerer):
     found = answerer.n_best(QUESTIONS, CONTEXTS, 3)
     nothing = answerer.no_answer_scores(QUESTIONS, CONTEXTS)
@@ -79,6 +80,7 @@ def test_answers_are_those_of_each_window_alone(answerer):
     assert found[3][0].text == "width"
 
 
+@pytest.mark.slow_elsewhere
 def test_the_best_of_all_windows_is_the_answer():
     answerer = make_answerer(seed=2, max_length=13, stride=3, max_answer_length=3)
     shares = odds_of(answerer, "area", LONG)

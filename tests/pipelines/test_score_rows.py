@@ -12,6 +12,7 @@ from tests.pipelines.test_text_generator import MODEL
 ROWS = [[1, 7, 9, 30, 2], [1, 8], [5] * 38, *([1, 4, n] for n in range(9))]
 
 
+@pytest.mark.slow_elsewhere
 def test_the_end_is_scored_given_the_beginning():
     firsts = [3, 1, 36, *[2] * 9]
 

@@ -142,6 +142,7 @@ def test_a_place_without_hypothesis_is_left_out(monkeypatch):
     assert search([[1]]) == [[Found([b"t1 "], -1.0, True)]]
 
 
+@pytest.mark.slow_elsewhere
 def test_a_stream_is_the_greedy_answer():
     @examples(6)
     @given(st.lists(st.integers(0, 8), min_size=1, max_size=15), st.integers(1, 40))

@@ -47,6 +47,7 @@ def alone(classifier, photo=None, title=None):
     return ops.convert_to_numpy(ops.softmax(classifier.model(inputs)))[0]
 
 
+@pytest.mark.slow_elsewhere
 def test_a_batch_is_answered_as_each_example_alone(classifier):
     photos = [PHOTOS[0], None, PHOTOS[2], None, PHOTOS[4]]
     titles = [*TITLES[:3], TITLES[3], None]

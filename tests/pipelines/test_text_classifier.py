@@ -47,6 +47,7 @@ def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_batch_is_answered_as_each_text_alone(classifier):
     expected = np.stack([alone(classifier, text) for text in TEXTS])
 

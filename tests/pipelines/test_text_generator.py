@@ -81,6 +81,7 @@ def test_whatever_the_model_says_call_and_stream_agree(token_ids):
     assert all(pieces)  # none is empty
 
 
+@pytest.mark.slow_elsewhere
 @settings(max_examples=50)
 @given(TEXTS.filter(lambda text: "\ufffd" not in text))
 def test_no_piece_is_half_a_character(text):

@@ -48,6 +48,7 @@ def alone(sense, *parts):
     return vector / np.linalg.norm(vector)
 
 
+@pytest.mark.slow_elsewhere
 def test_scores_are_cosines_of_word_and_gloss(sense):
     glosses = [["land", "house", ""], ["中"], [], ["land", b"\xff"]]
 

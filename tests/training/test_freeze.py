@@ -7,6 +7,7 @@ from keras_lm.training import freeze
 from tests.training.small_classifier import fit, make_classifier, moved, values
 
 
+@pytest.mark.slow_elsewhere
 def test_what_is_frozen_stays_as_it_is():
     model = make_classifier()
     told = freeze(model, "embedding", "block_0/")

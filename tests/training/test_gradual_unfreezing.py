@@ -49,6 +49,7 @@ def fitted(callback, optimizer=None, model=None, **options):
     return watch.seen, model
 
 
+@pytest.mark.slow_elsewhere
 def test_one_more_group_learns_in_each_epoch_and_all_afterwards():
     seen, model = fitted(GradualUnfreezing(), epochs=5)
     assert seen == ["1000", "1100", "1110", "1111", "1111"]

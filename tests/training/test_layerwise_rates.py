@@ -30,6 +30,7 @@ def share_of(path, decay):
     return 1.0
 
 
+@pytest.mark.slow_elsewhere
 def test_each_layer_takes_its_share_of_the_step():
     # One step of AdamW: what it would have done, times the share, decay included.
     # (Compiled alike, for Adam takes the sign of a gradient that is rounding alone.)

@@ -482,6 +482,8 @@ def test_the_first_call_must_have_all_streams():
         layer({"text": STREAMS["text"]})
     with pytest.raises(ValueError, match=r"must have all .* named \['txt'\]"):
         layer({"txt": STREAMS["text"]})
+    with pytest.raises(ValueError, match=r"streams without \['image'\]"):
+        layer({**STREAMS, "image": None})
     for wrong in ({}, STREAMS["text"]):
         with pytest.raises(ValueError, match=r"in a dictionary by name"):
             layer(wrong)

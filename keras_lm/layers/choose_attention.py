@@ -54,12 +54,14 @@ def _fresh(kind, block, arguments):
         return type(kind).from_config(_own(kind.get_config() | {"name": name}, block))
     if not isinstance(kind, str):
         raise TypeError(
-            f"`{name}` must be a short name or an attention layer of keras_lm. "
+            f"`{name}` must be a short name, one of {sorted(ATTENTIONS)}, an attention "
+            "layer of keras_lm (an instance, not its class), or a list of these. "
             f"Received: {kind!r}"
         )
     if kind not in ATTENTIONS:
         raise ValueError(
-            f"`{name}` must be one of {sorted(ATTENTIONS)}, or a layer. "
+            f"`{name}` must be one of {sorted(ATTENTIONS)}, a layer such as "
+            "`keras_lm.layers.LocalAttention(4, 16, window=128)`, or a list of these. "
             f"Received: {name}={kind!r}"
         )
     return ATTENTIONS[kind](**_own(arguments, block))

@@ -75,7 +75,17 @@ class RecurrentAttention(keras.layers.Layer):
         Returns:
             `{"key": (B, S, U), "value": (B, S, Dv), "place": (B, S)}`; `place`, int32,
             is the place of each key among the real ones of its row, -1 for padding.
+
+        Raises:
+            ValueError: the layer has neither been called nor built, so that the width
+                of its queries is unknown.
         """
+        if not self.built:
+            raise ValueError(
+                "Before a source is remembered, call the layer once, or "
+                "`build(query_shape, value_shape)`: the width of its queries is not "
+                f"known yet. Received: {self.name}, not built"
+            )
         value = self._as_float(value)
         key = value if key is None else self._as_float(key)
         real = both(_as_bool(key_mask), _as_bool(value_mask))

@@ -87,5 +87,5 @@ def test_an_unknown_name_is_refused():
 
 @pytest.mark.parametrize("kind", [None, 3, MultiHeadAttention])
 def test_what_is_no_attention_is_refused(kind):
-    with pytest.raises(TypeError, match="must be a short name or an attention layer"):
+    with pytest.raises(TypeError, match=r"one of \[.*\(an instance, not its class\)"):
         choose_attention(kind, 3, **SIZES)

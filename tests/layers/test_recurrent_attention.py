@@ -223,6 +223,19 @@ def test_a_final_class_must_say_how_it_scores():
             getattr(layer, method)(*arguments)
 
 
+@pytest.mark.parametrize("kind", ["additive", "general"])
+def test_a_source_is_not_remembered_before_the_width_of_queries_is_known(kind):
+    layer_class, arguments = ALL[kind]
+    layer = layer_class(**arguments)
+    with pytest.raises(ValueError, match="Before a source is remembered, .* not built"):
+        layer.remember(VALUE)
+
+    layer.build(QUERY.shape, VALUE.shape)
+
+    output, _ = layer.step(QUERY[:, :1], layer.remember(VALUE))
+    assert_close(output, layer(QUERY[:, :1], VALUE))
+
+
 def test_a_mask_of_several_heads_is_refused():
     pairs = np.ones((3, 2, 5, 7), "bool")
     with pytest.raises(ValueError, match="`attention_mask` must be of one head"):

@@ -1,0 +1,311 @@
+"""The whole way: fitted on its dataset until it is right, saved, read on another backend.
+
+A pipeline that reads texts as its dataset did not would not answer what the model has
+learned by heart, and not with the loss that the model has.
+"""
+
+import json
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from keras_lm import models, text, training
+from keras_lm.pipelines import (
+    QuestionAnswerer,
+    TextClassifier,
+    TextEmbedder,
+    TextIndex,
+    TokenTagger,
+    WordSense,
+    load,
+)
+from keras_lm.text.context_windows import context_windows
+from tests.checks import assert_close
+from tests.fakes import random_weights
+from tests.pipelines.test_load import on
+from tests.text.samples import TOKENIZER
+
+BACKENDS = ["torch", "jax", "tensorflow"]  # each saves, the one behind it loads
+HERE = BACKENDS.index(keras.backend.backend())
+TEMPERATURE = 0.1
+RIGHT = 0.05  # a loss, nats: what is right is much likelier than all else
+
+
+def transformer():
+    return models.TransformerEncoder(
+        TOKENIZER.vocabulary_size, 1, 2, 16, 24, 40, num_segments=2
+    )
+
+
+def lstm():
+    return models.LSTMEncoder(
+        TOKENIZER.vocabulary_size, 12, 16, num_segments=2, max_sequence_length=40
+    )
+
+
+class UntilRight(keras.callbacks.Callback):
+    """Ends a fit when the loss is low, for so the losses of pipelines say more."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = logs["loss"] < RIGHT
+
+
+def fit(model, dataset, loss):
+    """Fits on endless batches of all texts; the loss after that."""
+    random_weights(model, seed=1)
+    compiled = keras.backend.backend() == "jax"  # by XLA, which TensorFlow waits for
+    model.compile(keras.optimizers.Adam(0.02), loss, jit_compile=compiled)
+    options = {"epochs": 50, "steps_per_epoch": 5, "shuffle": False, "verbose": 0}
+    model.fit(dataset, callbacks=[UntilRight()], **options)
+    return model.evaluate(dataset, steps=1, verbose=0)
+
+
+def log_softmax(logits):
+    return logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+
+
+def flat(arrays):
+    return np.concatenate([np.ravel(one) for one in arrays]).tolist()
+
+
+# --------------------------------------------- each pipeline: `fit` and `ask`
+# `fit(encoder)` gives `(pipeline, loss)`; `ask(pipeline)` gives `(answers, scores, loss)`
+# with the loss that the pipeline's own scores make of the right answers.
+
+NAMES = ["good", "坏", "🙂"]
+# The same texts in another order are of another class.
+PAIRS = [("area", "width"), ("width", "area"), ("中文", "👩‍👧"), ("👩‍👧", "中文")]
+PAIRS += [("", "a square"), ("e\u0301 不", "")]
+CLASSES = ["good", "坏", "🙂", "good", "坏", "🙂"]
+
+
+def fit_classifier(encoder):
+    model = models.SequenceClassifier(encoder, len(NAMES))
+    dataset = text.classification_dataset(
+        PAIRS, CLASSES, TOKENIZER, NAMES, len(PAIRS), pairs=True, **ONE_SHAPE
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = fit(model, dataset, loss)
+    return TextClassifier(model, TOKENIZER, NAMES, pairs=True), loss
+
+
+def ask_classifier(classifier):
+    logits = classifier.logits(PAIRS)
+    right = [NAMES.index(name) for name in CLASSES]
+    shares = log_softmax(logits)[range(len(right)), right]
+    return classifier(PAIRS), flat(logits), -shares.mean()
+
+
+LABELS = ["O", "B-人", "I-人", "B-X", "I-X"]
+# The same words have other roles beside another predicate.
+SENTENCES = ["Ada saw 🙂 draw 中文"] * 2 + ["分词 的 width", " 👩‍👧  ran "]
+PREDICATES = [1, 3, 2, 1]
+TAGS = [
+    ["B-人", "O", "B-X", "I-X", "I-X"],
+    ["O", "O", "B-人", "O", "B-X"],
+    ["B-X", "I-X", "O"],
+    ["B-人", "O"],
+]
+
+
+def fit_tagger(encoder):
+    model = models.TokenClassifier(encoder, len(LABELS))
+    dataset = text.tagging_dataset(
+        SENTENCES, TAGS, TOKENIZER, LABELS, predicates=PREDICATES, **ONE_SHAPE
+    )
+    loss = fit(model, dataset, training.MaskedCrossEntropy())
+    return TokenTagger(model, TOKENIZER, LABELS, marks_predicate=True), loss
+
+
+def ask_tagger(tagger):
+    given = SENTENCES, PREDICATES
+    spans = tagger(*given)
+    rows = np.concatenate(tagger.log_probabilities(*given))
+    right = [LABELS.index(tag) for row in TAGS for tag in row]
+    scores = [[span.score for span in row] for row in spans]
+    loss = -rows[range(len(right)), right].mean()
+    return tagger.tags(*given), flat([*scores, rows]), loss
+
+
+CONTEXTS = [
+    "Ada saw a width, a square.",
+    "在 🙂 旁边，中文 分词",
+    "👩‍👧 read. " * 5 + "Ben 走",
+]
+ANSWERS = {  # of the last context only the last window holds the answer
+    ("who?", CONTEXTS[0]): "Ada",
+    ("what? 什么", CONTEXTS[0]): "a square",
+    ("谁？", CONTEXTS[1]): "中文",
+    ("where?", CONTEXTS[1]): None,
+    ("who?", CONTEXTS[2]): "Ben 走",
+}
+
+
+WINDOWS = {"max_length": 40, "stride": 12}
+
+
+def fit_answerer(encoder):
+    questions, contexts = zip(*ANSWERS, strict=True)
+    answers = [
+        answer and (context.index(answer), answer)
+        for context, answer in zip(contexts, ANSWERS.values(), strict=True)
+    ]
+    model = models.SpanExtractor(encoder)
+    dataset = text.question_answering_dataset(
+        questions, contexts, answers, TOKENIZER, **WINDOWS, **ONE_SHAPE
+    )
+    loss = fit(model, dataset, training.SpanCrossEntropy())
+    return QuestionAnswerer(model, TOKENIZER, **WINDOWS), loss
+
+
+def ask_answerer(answerer):
+    given = list(zip(*ANSWERS, strict=True))
+    found, nothing = answerer(*given), answerer.no_answer_scores(*given)
+    best = [one.score for (one,) in answerer.n_best(*given, 1)]
+    shares = np.where([answer is None for answer in found], nothing, best)
+    # A pipeline knows spans that begin before they end, so the right one is likelier
+    # than start and end by themselves, over all windows: this loss is at most that.
+    windowed = context_windows(TOKENIZER, *given, **WINDOWS)
+    num_rows = sum(len(one.windows) for one in windowed)
+    loss = -np.log(shares).sum() / (2 * num_rows)
+    return [answer and answer.text for answer in found], flat([best, nothing]), loss
+
+
+MARKED = ["a hut on the [[bank]] of a bank", "a hut on the bank of a [[bank]]"]
+MARKED += ["他 [[bank]] 它 🙂", "[[🙂]] 中文", "🙂 [[🙂]]"]
+GLOSSES = {
+    "bank": ["land beside a river", "who lends money", "相信"],
+    "🙂": ["笑", "a face 👩‍👧"],
+}
+SENSES = ["who lends money", "land beside a river", "相信", "a face 👩‍👧", "笑"]
+
+
+def words_of(texts):
+    return [one.split("[[")[1].split("]]")[0] for one in texts]
+
+
+def fit_sense(encoder):
+    glosses = [
+        [right, *(one for one in GLOSSES[word] if one != right)]
+        for word, right in zip(words_of(MARKED), SENSES, strict=True)
+    ]
+    model = models.DualEncoder(encoder)
+    dataset = text.sense_dataset(MARKED, glosses, TOKENIZER, **ONE_SHAPE)
+    loss = fit(model, dataset, training.ContrastiveCrossEntropy(TEMPERATURE))
+    return WordSense(model, TOKENIZER), loss
+
+
+def ask_sense(sense):
+    dictionary = SimpleNamespace(
+        senses=lambda word, pos: [SimpleNamespace(gloss=one) for one in GLOSSES[word]]
+    )
+    glosses = [GLOSSES[word] for word in words_of(MARKED)]
+    scores = sense.scores(MARKED, glosses)
+    shares = [
+        log_softmax(row / TEMPERATURE)[some.index(right)]
+        for row, some, right in zip(scores, glosses, SENSES, strict=True)
+    ]
+    answers = [one.gloss for one in sense(MARKED, dictionary)]
+    return answers, flat(scores), -np.mean(shares)
+
+
+QUERIES = ["how wide?", "多大 🙂？", "who?", "谁？"]
+FOUND = ["width", "a square 面积", "Ada 👩‍👧", "中文"]
+
+
+def fit_embedder(encoder):
+    model = models.DualEncoder(encoder)
+    dataset = text.contrastive_dataset(
+        list(zip(QUERIES, FOUND, strict=True)), TOKENIZER, **ONE_SHAPE
+    )
+    loss = fit(model, dataset, training.ContrastiveCrossEntropy(TEMPERATURE))
+    return TextEmbedder(encoder, TOKENIZER), loss
+
+
+def ask_embedder(embedder):
+    cosines = embedder.similarity(QUERIES, FOUND)
+    answers = [FOUND[place] for place in cosines.argmax(axis=-1)]
+    shares = log_softmax(cosines / TEMPERATURE).diagonal()
+    return answers, flat(embedder([*QUERIES, *FOUND])), -shares.mean()
+
+
+ONE_SHAPE = {"num_buckets": 1, "repeat": True}
+WAYS = {  # the second encoder is fitted in `make test-slow`
+    "classifier": (fit_classifier, ask_classifier, CLASSES, (lstm, transformer)),
+    "tagger": (fit_tagger, ask_tagger, TAGS, (transformer, lstm)),
+    "answerer": (fit_answerer, ask_answerer, [*ANSWERS.values()], (transformer, lstm)),
+    "sense": (fit_sense, ask_sense, SENSES, (lstm, transformer)),
+    "embedder": (fit_embedder, ask_embedder, FOUND, (transformer, lstm)),
+}
+
+
+@pytest.fixture(scope="module", params=[0, pytest.param(1, marks=pytest.mark.slow)])
+def fitted(request):
+    """`{name: (pipeline, loss)}`."""
+    keras.utils.set_random_seed(3)
+    return {
+        name: fit_one(encoders[request.param]())
+        for name, (fit_one, _, _, encoders) in WAYS.items()
+    }
+
+
+def test_a_pipeline_says_what_its_model_has_learned(fitted):
+    for name, (pipeline, loss) in fitted.items():
+        _, ask, right, _ = WAYS[name]
+        answers, _, own_loss = ask(pipeline)
+        assert answers == right, name
+        assert loss < RIGHT, name
+        if name == "answerer":
+            assert own_loss <= loss
+        else:
+            assert own_loss == pytest.approx(loss, rel=1e-3), name
+
+
+# --------------------------------------------------------------- other backends
+
+SCRIPT = """
+import json, sys
+from tests.pipelines.test_whole_way import said
+print(json.dumps(said(*sys.argv[1:])))
+"""
+
+
+def said(folder):
+    """What the pipelines of a folder say, and what its index finds."""
+    pipelines = {name: load(f"{folder}/{name}") for name in WAYS}
+    index = TextIndex.load(f"{folder}/index", pipelines["embedder"])
+    return {
+        "index": found_by(index),
+        **{name: WAYS[name][1](one)[:2] for name, one in pipelines.items()},
+    }
+
+
+def found_by(index):
+    """`(texts, scores)` of the two nearest to each query."""
+    hits = [hit for row in index.search(QUERIES, k=2) for hit in row]
+    return [hit.text for hit in hits], [hit.score for hit in hits]
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        BACKENDS[HERE - 2],
+        pytest.param(BACKENDS[HERE - 1], marks=pytest.mark.slow),
+    ],
+)
+def test_another_backend_says_the_same(fitted, backend, tmp_path):
+    for name, (pipeline, _) in fitted.items():
+        pipeline.save(tmp_path / name)
+    index = TextIndex(fitted["embedder"][0])
+    index.add(FOUND)
+    index.save(tmp_path / "index")
+    expected = {name: WAYS[name][1](one)[:2] for name, (one, _) in fitted.items()}
+    expected["index"] = found_by(index)
+
+    there = on(backend, SCRIPT, [tmp_path])
+
+    for name, (answers, scores) in expected.items():
+        assert there[name][0] == answers
+        assert_close(there[name][1], scores, 1e-4)

@@ -88,8 +88,8 @@ class ReplacedTokenDetector(keras.Model):
     ):
         if not isinstance(encoder, TransformerEncoder):
             raise TypeError(
-                "`encoder` must be a `models.TransformerEncoder`: the generator is made "
-                f"of blocks as it has. Received: encoder={encoder!r:.80}"
+                "`encoder` must be a `models.TransformerEncoder`, whose kind of blocks "
+                f"the generator has too. Received: encoder={encoder!r:.80}"
             )
         check_sizes(
             generator_dim=generator_dim,

@@ -1,10 +1,9 @@
-"""The whole way: fitted on its dataset until it is right, saved, read on another backend.
+"""The whole way: fitted on a dataset until it is right, then read on another backend.
 
 A pipeline that reads texts as its dataset did not would not answer what the model has
 learned by heart, and not with the loss that the model has.
 """
 
-import json
 from types import SimpleNamespace
 
 import keras
@@ -71,8 +70,8 @@ def flat(arrays):
 
 
 # --------------------------------------------- each pipeline: `fit` and `ask`
-# `fit(encoder)` gives `(pipeline, loss)`; `ask(pipeline)` gives `(answers, scores, loss)`
-# with the loss that the pipeline's own scores make of the right answers.
+# `fit(encoder)` gives `(pipeline, loss)`; `ask(pipeline)` gives `(answers, scores,
+# loss)`, the loss that the pipeline's own scores make of the right answers.
 
 NAMES = ["good", "坏", "🙂"]
 # The same texts in another order are of another class.
@@ -260,7 +259,7 @@ def test_a_pipeline_says_what_its_model_has_learned(fitted):
         if name == "answerer":
             assert own_loss <= loss
         else:
-            assert own_loss == pytest.approx(loss, rel=1e-3), name
+            assert_close(own_loss, loss)
 
 
 # --------------------------------------------------------------- other backends

@@ -5,6 +5,7 @@ learned by heart, and not with the loss that the model has.
 """
 
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -21,6 +22,7 @@ from keras_lm.pipelines import (
     load,
 )
 from keras_lm.text.context_windows import context_windows
+from keras_lm.text.marked_texts import split_marked
 from tests.checks import assert_close
 from tests.fakes import random_weights
 from tests.pipelines.test_load import on
@@ -28,6 +30,7 @@ from tests.text.samples import TOKENIZER
 
 BACKENDS = ["torch", "jax", "tensorflow"]  # each saves, the one behind it loads
 HERE = BACKENDS.index(keras.backend.backend())
+ONE_SHAPE = {"num_buckets": 1, "repeat": True}
 TEMPERATURE = 0.1
 RIGHT = 0.05  # a loss, nats: what is right is much likelier than all else
 
@@ -140,8 +143,6 @@ ANSWERS = {  # of the last context only the last window holds the answer
     ("where?", CONTEXTS[1]): None,
     ("who?", CONTEXTS[2]): "Ben 走",
 }
-
-
 WINDOWS = {"max_length": 40, "stride": 12}
 
 
@@ -174,6 +175,7 @@ def ask_answerer(answerer):
 
 MARKED = ["a hut on the [[bank]] of a bank", "a hut on the bank of a [[bank]]"]
 MARKED += ["他 [[bank]] 它 🙂", "[[🙂]] 中文", "🙂 [[🙂]]"]
+WORDS = [split_marked(one)[1] for one in MARKED]
 GLOSSES = {
     "bank": ["land beside a river", "who lends money", "相信"],
     "🙂": ["笑", "a face 👩‍👧"],
@@ -181,14 +183,10 @@ GLOSSES = {
 SENSES = ["who lends money", "land beside a river", "相信", "a face 👩‍👧", "笑"]
 
 
-def words_of(texts):
-    return [one.split("[[")[1].split("]]")[0] for one in texts]
-
-
 def fit_sense(encoder):
     glosses = [
         [right, *(one for one in GLOSSES[word] if one != right)]
-        for word, right in zip(words_of(MARKED), SENSES, strict=True)
+        for word, right in zip(WORDS, SENSES, strict=True)
     ]
     model = models.DualEncoder(encoder)
     dataset = text.sense_dataset(MARKED, glosses, TOKENIZER, **ONE_SHAPE)
@@ -200,7 +198,7 @@ def ask_sense(sense):
     dictionary = SimpleNamespace(
         senses=lambda word, pos: [SimpleNamespace(gloss=one) for one in GLOSSES[word]]
     )
-    glosses = [GLOSSES[word] for word in words_of(MARKED)]
+    glosses = [GLOSSES[word] for word in WORDS]
     scores = sense.scores(MARKED, glosses)
     shares = [
         log_softmax(row / TEMPERATURE)[some.index(right)]
@@ -230,36 +228,44 @@ def ask_embedder(embedder):
     return answers, flat(embedder([*QUERIES, *FOUND])), -shares.mean()
 
 
-ONE_SHAPE = {"num_buckets": 1, "repeat": True}
-WAYS = {  # the second encoder is fitted in `make test-slow`
-    "classifier": (fit_classifier, ask_classifier, CLASSES, (lstm, transformer)),
-    "tagger": (fit_tagger, ask_tagger, TAGS, (transformer, lstm)),
-    "answerer": (fit_answerer, ask_answerer, [*ANSWERS.values()], (transformer, lstm)),
-    "sense": (fit_sense, ask_sense, SENSES, (lstm, transformer)),
-    "embedder": (fit_embedder, ask_embedder, FOUND, (transformer, lstm)),
+class Way(NamedTuple):
+    """What a pipeline is fitted and asked by, its right answers, and its encoders."""
+
+    fit: object
+    ask: object
+    right: list
+    encoders: tuple  # the second one in `make test-slow`
+
+
+WAYS = {
+    "classifier": Way(fit_classifier, ask_classifier, CLASSES, (lstm, transformer)),
+    "tagger": Way(fit_tagger, ask_tagger, TAGS, (transformer, lstm)),
+    "answerer": Way(
+        fit_answerer, ask_answerer, [*ANSWERS.values()], (transformer, lstm)
+    ),
+    "sense": Way(fit_sense, ask_sense, SENSES, (lstm, transformer)),
+    "embedder": Way(fit_embedder, ask_embedder, FOUND, (transformer, lstm)),
 }
 
 
 @pytest.fixture(scope="module", params=[0, pytest.param(1, marks=pytest.mark.slow)])
 def fitted(request):
     """`{name: (pipeline, loss)}`."""
-    keras.utils.set_random_seed(3)
-    return {
-        name: fit_one(encoders[request.param]())
-        for name, (fit_one, _, _, encoders) in WAYS.items()
-    }
+    return {name: way.fit(way.encoders[request.param]()) for name, way in WAYS.items()}
 
 
-def test_a_pipeline_says_what_its_model_has_learned(fitted):
-    for name, (pipeline, loss) in fitted.items():
-        _, ask, right, _ = WAYS[name]
-        answers, _, own_loss = ask(pipeline)
-        assert answers == right, name
-        assert loss < RIGHT, name
-        if name == "answerer":
-            assert own_loss <= loss
-        else:
-            assert_close(own_loss, loss)
+@pytest.mark.parametrize("name", WAYS)
+def test_a_pipeline_says_what_its_model_has_learned(fitted, name):
+    pipeline, loss = fitted[name]
+
+    answers, _, own_loss = WAYS[name].ask(pipeline)
+
+    assert answers == WAYS[name].right
+    assert loss < RIGHT
+    if name == "answerer":
+        assert own_loss <= loss
+    else:
+        assert_close(own_loss, loss)
 
 
 # --------------------------------------------------------------- other backends
@@ -277,7 +283,7 @@ def said(folder):
     index = TextIndex.load(f"{folder}/index", pipelines["embedder"])
     return {
         "index": found_by(index),
-        **{name: WAYS[name][1](one)[:2] for name, one in pipelines.items()},
+        **{name: WAYS[name].ask(one)[:2] for name, one in pipelines.items()},
     }
 
 
@@ -300,7 +306,7 @@ def test_another_backend_says_the_same(fitted, backend, tmp_path):
     index = TextIndex(fitted["embedder"][0])
     index.add(FOUND)
     index.save(tmp_path / "index")
-    expected = {name: WAYS[name][1](one)[:2] for name, (one, _) in fitted.items()}
+    expected = {name: WAYS[name].ask(one)[:2] for name, (one, _) in fitted.items()}
     expected["index"] = found_by(index)
 
     there = on(backend, SCRIPT, [tmp_path])

@@ -8,6 +8,7 @@ from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_encoder_block import TransformerEncoderBlock
 from keras_lm.models.token_head import TokenHead, at_positions
+from keras_lm.models.transformer_encoder import TransformerEncoder
 from keras_lm.models.transformer_parts import make_attentions, make_blocks
 
 
@@ -59,6 +60,7 @@ class ReplacedTokenDetector(keras.Model):
         `(B, T, 2)`: the logit of a replaced token, and the token that was shown.
 
     Raises:
+        TypeError: `encoder` is no `TransformerEncoder`.
         ValueError: a size does not fit, or something is missing.
 
     Example:
@@ -84,6 +86,11 @@ class ReplacedTokenDetector(keras.Model):
         generator_intermediate_dim,
         **kwargs,
     ):
+        if not isinstance(encoder, TransformerEncoder):
+            raise TypeError(
+                "`encoder` must be a `models.TransformerEncoder`, whose kind of blocks "
+                f"the generator has too. Received: encoder={encoder!r:.80}"
+            )
         check_sizes(
             generator_dim=generator_dim,
             generator_intermediate_dim=generator_intermediate_dim,

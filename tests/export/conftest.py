@@ -28,6 +28,12 @@ def make_pipeline(max_sequence_length=61, seed=7, **settings):
     return pipelines.TextGenerator(model, tokenizer, max_new_tokens=6)
 
 
+def lstm_encoder(tokenizer, max_sequence_length=47, **options):
+    """Two layers of LSTMs that take the place of a Transformer."""
+    options["max_sequence_length"] = max_sequence_length
+    return models.LSTMEncoder(tokenizer.vocabulary_size, 7, 12, 2, **options)
+
+
 def make_classifier(seed=7, **streams):
     """A classifier of an image, a sound and a text, or of the streams given."""
     keras.utils.set_random_seed(seed)

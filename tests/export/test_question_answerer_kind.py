@@ -17,7 +17,7 @@ from keras_lm.export.question_answerer_kind import (
 )
 from keras_lm.text.context_windows import context_windows, window_arrays
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
 from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
@@ -29,13 +29,15 @@ BLOCKED = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
 NONE = "no answer"
 
 
-def make_question_answerer(tokenizer=None, num_segments=2, **options):
+def make_question_answerer(tokenizer=None, num_segments=2, lstm=False, **options):
     keras.utils.set_random_seed(7)
     if tokenizer is None:
         tokenizer = text.train_tokenizer(TEXTS * 5, 310)
     encoder = models.TransformerEncoder(
         tokenizer.vocabulary_size, 1, 2, 12, 10, 71, num_segments=num_segments
     )
+    if lstm:
+        encoder = lstm_encoder(tokenizer, 71, num_segments=num_segments)
     model = models.SpanExtractor(encoder)
     random_weights(model, seed=3)
     return pipelines.QuestionAnswerer(model, tokenizer, **options)
@@ -198,6 +200,24 @@ def test_the_other_way_round(tmp_path):
         assert_close(scores, shares, 1e-4)
     assert (tmp_path / "a.tokenizer.json").exists()
     assert litert.largest_difference > 0
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_lstms_answer_as_well(tmp_path):
+    answerer = make_question_answerer(lstm=True, no_answer=False)
+    saved_model = export_saved_model(answerer, tmp_path / "a")
+    litert = export_litert(answerer, tmp_path / "a.tflite")
+
+    assert saved_model.agrees and litert.agrees
+    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-4
+    assert strange_ops(litert.path.read_bytes()) == set()
+    for signatures in loaded_signatures(saved_model.path):
+        spans, scores = serve(signatures, QUESTIONS, CONTEXTS)
+        expected, shares = expected_of(answerer, QUESTIONS, CONTEXTS)
+        assert spans == expected
+        assert len(set(spans)) > 2
+        assert_close(scores, shares, 1e-4)
 
 
 def test_a_file_of_one_segment_takes_none():

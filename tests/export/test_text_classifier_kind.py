@@ -13,7 +13,7 @@ from keras_lm.export.hand_over import in_float32
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.text_classifier_kind import litert_signatures, reference, refuse
 from tests.checks import assert_close, with_dtype
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
 from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
@@ -32,9 +32,7 @@ def make_text_classifier(tokenizer=None, lstm=False, **options):
         tokenizer.vocabulary_size, 1, 2, 12, 10, 47, pooling="first", num_segments=2
     )
     if lstm:
-        encoder = models.LSTMEncoder(
-            tokenizer.vocabulary_size, 7, 12, 2, num_segments=2, max_sequence_length=47
-        )
+        encoder = lstm_encoder(tokenizer, num_segments=2)
     model = models.SequenceClassifier(encoder, 3)
     random_weights(model, seed=3)
     return pipelines.TextClassifier(model, tokenizer, LABELS, **options)

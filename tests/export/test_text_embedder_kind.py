@@ -12,18 +12,20 @@ from keras_lm.export import ExportError, export_litert, export_saved_model
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.text_embedder_kind import reference, refuse, saved_model_signatures
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
 from tests.export.readme import run_script
 from tests.fakes import random_weights
 
 pytestmark = pytest.mark.slow_elsewhere
 
 
-def make_embedder(tokenizer, **more):
+def make_embedder(tokenizer, lstm=False, **more):
     keras.utils.set_random_seed(7)
     model = models.TransformerEncoder(
         tokenizer.vocabulary_size, 2, 2, 12, 10, 47, pooling="first", num_segments=2
     )
+    if lstm:
+        model = lstm_encoder(tokenizer, pooling="attention")
     random_weights(model, seed=3)
     return pipelines.TextEmbedder(model, tokenizer, **more)
 
@@ -115,6 +117,21 @@ def test_the_other_way_round(embedder, bert, tmp_path):
     assert saved_model.agrees
     assert (tmp_path / "bert.tokenizer.json").exists()
     assert 0 < litert.largest_difference < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_lstms_make_vectors_as_well(tmp_path):
+    embedder = make_embedder(text.train_tokenizer(TEXTS * 5, 310), lstm=True)
+    saved_model = export_saved_model(embedder, tmp_path / "embedder")
+    litert = export_litert(embedder, tmp_path / "e.tflite")
+
+    assert saved_model.agrees and litert.agrees
+    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-5
+    assert strange_ops(litert.path.read_bytes()) == set()
+    for signatures in loaded_signatures(saved_model.path):
+        assert_close(serve(signatures, PROMPTS), embedder(PROMPTS))
+    assert len(np.unique(embedder(PROMPTS).round(3), axis=0)) == len(PROMPTS)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from keras_lm.export import ExportError, export_litert, export_saved_model
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.token_tagger_kind import litert_signatures, reference, refuse
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
 from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
@@ -30,13 +30,15 @@ OTHERS += ["a text of many words that loses its end, as it was told"]
 PLACES = [2, 1, 0, 3, 4]
 
 
-def make_tagger(tokenizer=None, **options):
+def make_tagger(tokenizer=None, lstm=False, **options):
     keras.utils.set_random_seed(7)
     if tokenizer is None:
         tokenizer = text.train_tokenizer(TEXTS * 5, 310)
     encoder = models.TransformerEncoder(
         tokenizer.vocabulary_size, 1, 2, 12, 10, 47, num_segments=2
     )
+    if lstm:
+        encoder = lstm_encoder(tokenizer, num_segments=2)
     model = models.TokenClassifier(encoder, 5)
     random_weights(model, seed=3)
     return pipelines.TokenTagger(model, tokenizer, LABELS, **options)
@@ -172,6 +174,20 @@ def test_the_other_way_round(of_roles, tmp_path):
         check_same(signatures, tagger, PROMPTS)
     assert (tmp_path / "roles.tokenizer.json").exists()
     assert litert.largest_difference > 0
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_lstms_tag_as_well(tmp_path):
+    tagger = make_tagger(lstm=True, marks_predicate=True)
+    saved_model = export_saved_model(tagger, tmp_path / "t")
+    litert = export_litert(tagger, tmp_path / "t.tflite")
+
+    assert saved_model.agrees and litert.agrees
+    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-5
+    assert strange_ops(litert.path.read_bytes()) == set()
+    for signatures in loaded_signatures(saved_model.path):
+        check_same(signatures, tagger, OTHERS[:4], PLACES[:4])
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from keras_lm.export import ExportError, export_litert, export_saved_model
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.word_sense_kind import reference, refuse
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures
+from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
 from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import CHECKED, pretrained_tokenizer
 from tests.fakes import random_weights
@@ -27,9 +27,11 @@ MARKED = [
 GLOSSES = ["", "who lends money", "🙂🙂 ▁ \x1b", "中文 字", "a long row of it, up " * 9]
 
 
-def make_sense(tokenizer, **more):
+def make_sense(tokenizer, lstm=False, **more):
     keras.utils.set_random_seed(7)
     encoder = models.TransformerEncoder(tokenizer.vocabulary_size, 2, 2, 12, 10, 47)
+    if lstm:
+        encoder = lstm_encoder(tokenizer)
     model = models.DualEncoder(encoder)
     random_weights(model, seed=3)
     return pipelines.WordSense(model, tokenizer, **more)
@@ -117,6 +119,26 @@ def test_the_script_reads_a_pretrained_tokenizer(bert, tmp_path):
         check_script(path, bert, marked)
     with pytest.raises(AssertionError, match="no word is marked"):
         run_script("sense_litert.py", ["keras_lm"], path, ["a bank", "land"], 75)
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_lstms_tell_senses_as_well(tmp_path):
+    import tensorflow as tf
+
+    sense = make_sense(text.train_tokenizer(TEXTS * 5, 310), lstm=True)
+    saved_model = export_saved_model(sense, tmp_path / "sense")
+    litert = export_litert(sense, tmp_path / "s.tflite")
+
+    assert saved_model.agrees and litert.agrees
+    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-5
+    assert strange_ops(litert.path.read_bytes()) == set()
+    texts = [*MARKED, *PROMPTS]
+    vectors = sense.vectors(texts)
+    for signatures in loaded_signatures(saved_model.path):
+        found = signatures["serving_default"](text=tf.constant(texts, tf.string))
+        assert_close(found["vector"].numpy(), vectors)
+    assert len(np.unique(vectors.round(3), axis=0)) == len(texts)
 
 
 @pytest.mark.once

@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.models import DualEncoder, SequenceClassifier, TransformerEncoder
-from tests.checks import assert_close, check_layer, compiled, outputs_of, padding
+from keras_lm.models import (
+    DualEncoder,
+    LSTMEncoder,
+    SequenceClassifier,
+    TransformerEncoder,
+)
+from tests.checks import (
+    assert_close,
+    check_layer,
+    compiled,
+    outputs_of,
+    padding,
+    variants,
+)
 
 SIZES = {
     "vocabulary_size": 13,
@@ -14,6 +26,11 @@ SIZES = {
     "hidden_dim": 18,
     "intermediate_dim": 11,
     "max_sequence_length": 19,
+}
+LSTM = {"vocabulary_size": 13, "embedding_dim": 5, "hidden_dim": 6, "num_layers": 2}
+ENCODERS = {
+    "transformer": lambda **changes: TransformerEncoder(**{**SIZES, **changes}),
+    "lstm": lambda **changes: LSTMEncoder(**{**LSTM, **changes}),
 }
 rng = np.random.default_rng(seed=0)
 REAL, OTHERS_REAL = padding(2, 7), np.stack([padding(3, 5), padding(3, 5)[::-1]])
@@ -25,8 +42,8 @@ INPUTS = {
 }
 
 
-def make_model(**changes):
-    model = DualEncoder(TransformerEncoder(**{**SIZES, **changes}))
+def make_model(encoder="transformer", **changes):
+    model = DualEncoder(ENCODERS[encoder](**changes))
     noise = np.random.default_rng(seed=1)
     model.set_weights(
         [w + 0.3 * noise.normal(size=w.shape) for w in model.get_weights()]
@@ -38,16 +55,24 @@ def cosines_of(model, inputs):
     return outputs_of(compiled(model)(inputs))[0]
 
 
-def test_model_contract():
-    model = make_model(pooling="first")
+# By these poolings all weights move: a Transformer's final shift passes the dense layer
+# of "first"; an LSTM that reads forwards has no state yet at the first token.
+POOLINGS = {"transformer": "first", "lstm": "attention"}
 
-    # The final shift passes the pooling's dense layer, so all weights move.
+
+@pytest.mark.parametrize(
+    "encoder", variants({name: name for name in ENCODERS}, everywhere="transformer")
+)
+def test_model_contract(encoder):
+    model = make_model(encoder, pooling=POOLINGS[encoder])
+
     check_layer(model, {"inputs": INPUTS}, (2, 6), unmoved=("key/bias",))
 
 
 @pytest.mark.slow_elsewhere
-def test_columns_are_the_first_of_all_then_the_second():
-    model = make_model()
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_columns_are_the_first_of_all_then_the_second(encoder):
+    model = make_model(encoder)
     encoder = model.encoder
 
     def vector(ids, real):
@@ -69,8 +94,9 @@ def test_columns_are_the_first_of_all_then_the_second():
     assert np.abs(cosines_of(model, alone) - found).max() > 1e-3
 
 
-def test_padding_has_no_influence():
-    model = make_model()
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_padding_has_no_influence(encoder):
+    model = make_model(encoder)
     changed = dict(INPUTS)
     for name, real in (("token_ids", REAL), ("other_token_ids", OTHERS_REAL)):
         changed[name] = np.where(real, INPUTS[name], (INPUTS[name] + 5) % 13)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.models import ReplacedTokenDetector, TransformerEncoder
+from keras_lm.models import LSTMEncoder, ReplacedTokenDetector, TransformerEncoder
 from keras_lm.training import MaskedCrossEntropy, ReplacedTokenCrossEntropy
 from tests.checks import assert_close, check_layer, compiled, outputs_of, padding
 from tests.fakes import random_weights
@@ -144,3 +144,6 @@ def test_errors():
             make_model(**settings)
     with pytest.raises(ValueError, match="`masked_positions` and `guess_noise` must"):
         make_model()(TOKEN_IDS)
+    message = "`encoder` must be a `models.TransformerEncoder`.*<LSTMEncoder name="
+    with pytest.raises(TypeError, match=message):
+        ReplacedTokenDetector(LSTMEncoder(13, 5, 6), MASK, 16, 2, 7)

@@ -56,10 +56,11 @@ generators[-1].save(own)
 """
 
 
-def on(backend, directories, own):
+def on(backend, script, arguments, given=None):
+    """What a script says on another backend, as JSON in its last line."""
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, directories), str(own)],
-        input=json.dumps(TEXTS) + "\n",
+        [sys.executable, "-c", script, *map(str, arguments)],
+        input=json.dumps(given) + "\n",
         env={**os.environ, "KERAS_BACKEND": backend},
         cwd=ROOT,
         capture_output=True,
@@ -79,7 +80,7 @@ def test_a_directory_moves_between_the_backends(saved, tmp_path):
     places = [saved]
     for backend in ("torch", "tensorflow", "jax"):
         if backend != keras.backend.backend():
-            said, *scored = on(backend, places, tmp_path / backend)
+            said, *scored = on(backend, SCRIPT, [*places, tmp_path / backend], TEXTS)
             places.append(tmp_path / backend)
             assert said == answers
             for numbers in scored:

@@ -20,6 +20,7 @@ from keras_lm.training.load_adapters import load_adapters
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.merge_adapters import merge_adapters
 from keras_lm.training.model_parallel import ModelParallel
+from keras_lm.training.multi_label_report import multi_label_report
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
@@ -66,6 +67,7 @@ __all__ = [
     "layout_map",
     "load_adapters",
     "merge_adapters",
+    "multi_label_report",
     "predict_mc",
     "question_answering_report",
     "retrieval_report",

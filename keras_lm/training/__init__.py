@@ -33,7 +33,9 @@ from keras_lm.training.replaced_token_cross_entropy import (
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.retrieval_report import retrieval_report
 from keras_lm.training.save_adapters import save_adapters
+from keras_lm.training.sense_report import sense_report
 from keras_lm.training.similarity_error import SimilarityError
+from keras_lm.training.similarity_report import similarity_report
 from keras_lm.training.span_cross_entropy import SpanCrossEntropy
 from keras_lm.training.span_report import span_report
 from keras_lm.training.unfreeze import unfreeze
@@ -72,6 +74,8 @@ __all__ = [
     "question_answering_report",
     "retrieval_report",
     "save_adapters",
+    "sense_report",
+    "similarity_report",
     "span_report",
     "unfreeze",
 ]

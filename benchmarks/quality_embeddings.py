@@ -189,11 +189,11 @@ def make_embedder(task, given, texts=(), dropout=0.1):
 
 def spearman(embedder, part):
     """Rank correlation with the judgements, times 100."""
-    from scipy.stats import spearmanr
+    from keras_lm import training
 
     first, second, judged = zip(*part.test, strict=True)
     alike = np.sum(embedder(first) * embedder(second), axis=1)
-    return round(100 * float(spearmanr(alike, judged).statistic), 2)
+    return round(100 * training.similarity_report(judged, alike).spearman, 2)
 
 
 def ranking(embedder, part):

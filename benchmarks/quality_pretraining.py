@@ -9,8 +9,8 @@ which of the three is a paragraph? 300 paragraphs to learn from, 5 times, all we
 trained; accuracy on 1,500 of other modules. A seed draws weights, dropout, what is
 hidden, and the 300. Two layers of 128, four heads, 4,000 tokens.
 
-`none` and `none, encoder-decoder` start from random weights: the first is what the
-objectives of the encoder are beside, the second what `spans` and `infilling` are.
+`none` starts from random weights. The others end in the same encoder: `causal` trains a
+decoder, and `spans` and `infilling` an encoder-decoder, whose weights it then takes.
 """
 
 import argparse
@@ -33,8 +33,8 @@ SIZES = {
 }
 NUM_TRAIN, NUM_TEST, EPOCHS = 300, 1500, 5
 PRETRAIN_RATE, TASK_RATE = 1e-3, 5e-4
-NONE = ("none", "none, encoder-decoder")
-OBJECTIVES = (*NONE, "masked", "replaced", "order", "next", "spans", "infilling")
+PAIRS, GAPS = ("order", "next"), ("spans", "infilling")
+OBJECTIVES = ("none", "causal", "masked", "replaced", *PAIRS, *GAPS)
 
 
 def main():
@@ -49,15 +49,14 @@ def main():
         found = []
         for seed in given.seeds:
             began = time.perf_counter()
-            model = pretrained(objective, texts, tokenizer, given.steps, seed)
+            encoder = pretrained(objective, texts, tokenizer, given.steps, seed)
             spent = time.perf_counter() - began
-            accuracy = accuracy_of(model, paragraphs, tokenizer, seed)
+            accuracy = accuracy_of(encoder, paragraphs, tokenizer, seed)
             found.append({"seed": seed, "accuracy": accuracy})
             found[-1] |= {"pretraining_s": round(spent), "steps": given.steps}
             found[-1]["task_s"] = round(time.perf_counter() - began - spent)
             print(f"{objective}: {found[-1]}", flush=True)
-        name = objective.replace(", ", "_").replace("-", "_")
-        runs.keep(f"pretraining_{name}", found)
+        runs.keep(f"pretraining_{objective}", found)
 
 
 def read():
@@ -79,22 +78,25 @@ def read():
 
 
 def pretrained(objective, texts, tokenizer, steps, seed):
-    """An encoder, or encoder-decoder, after its pretraining."""
+    """An encoder after its pretraining."""
     import keras
 
     from keras_lm import models, text, training
 
     keras.utils.set_random_seed(seed)
-    vocabulary = tokenizer.vocabulary_size
-    if objective in ("none, encoder-decoder", "spans", "infilling"):
-        kept = models.TransformerEncoderDecoder(vocabulary, **SIZES, seed=seed)
-    else:
-        kept = models.TransformerEncoder(vocabulary, **SIZES, num_segments=2, seed=seed)
-    if objective in NONE:
+    sizes = {"vocabulary_size": tokenizer.vocabulary_size, **SIZES, "seed": seed}
+    segments = 2 if objective in PAIRS else 0
+    kept = models.TransformerEncoder(**sizes, num_segments=segments)
+    if objective == "none":
         return kept
     options = {"seed": seed, "repeat": True}
     loss, weights, model = training.MaskedCrossEntropy(), None, kept
-    if objective == "masked":
+    if objective == "causal":
+        data = text.language_model_dataset(
+            texts, tokenizer, LENGTH, BATCH_SIZE, **options
+        )
+        model = models.TransformerDecoder(**sizes)
+    elif objective == "masked":
         masking = text.WordMasking(tokenizer)
         data = text.masked_dataset(texts, masking, LENGTH, BATCH_SIZE, **options)
         model = models.MaskedLanguageModel(kept)
@@ -106,15 +108,17 @@ def pretrained(objective, texts, tokenizer, steps, seed):
         model = models.ReplacedTokenDetector(kept, tokenizer.mask_id, 64, 2, 256)
         loss = {"guesses": loss, "detections": training.ReplacedTokenCrossEntropy()}
         weights = {"guesses": 1.0, "detections": 50.0}
-    elif objective in ("order", "next"):
+    elif objective in PAIRS:
         data = text.sentence_pair_dataset(
             texts, tokenizer, objective, LENGTH, BATCH_SIZE, **options
         )
-        model, loss = _classifier(kept, 2)
+        model = models.SequenceClassifier(kept, 2)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     else:
         corruption = {"spans": text.SpanDenoising, "infilling": text.TextInfilling}
         corruption = corruption[objective](tokenizer)
         data = text.denoising_dataset(texts, corruption, LENGTH, BATCH_SIZE, **options)
+        model = models.TransformerEncoderDecoder(**sizes)
     schedule = training.WarmupCosine(
         peak=PRETRAIN_RATE, warmup_steps=max(1, steps // 10), total_steps=steps
     )
@@ -122,19 +126,34 @@ def pretrained(objective, texts, tokenizer, steps, seed):
     model.compile(optimizer, loss, loss_weights=weights)
     history = model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0).history
     print(f"{objective}: loss {history['loss'][-1]:.3f}", flush=True)
+    if objective == "causal":  # all of a decoder's weights are an encoder's
+        kept.set_weights(model.get_weights())
+    elif objective in GAPS:
+        kept.set_weights(encoder_weights(model))
     return kept
 
 
-def accuracy_of(model, paragraphs, tokenizer, seed):
+def encoder_weights(model):
+    """What an encoder has of an encoder-decoder, in its order."""
+    parts = model.token_embedding, model.position_embedding, *model.encoder_blocks
+    return [
+        array for one in (*parts, model.encoder_norm) for array in one.get_weights()
+    ]
+
+
+def accuracy_of(encoder, paragraphs, tokenizer, seed):
     """Percent of the test paragraphs whose package is found."""
     import keras
+
+    from keras_lm import models
 
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     train, labels = _arrays(_sample(paragraphs["train"], NUM_TRAIN, rng), tokenizer)
     test = _sample(paragraphs["test"], NUM_TEST, np.random.default_rng(0))
     test, expected = _arrays(test, tokenizer)
-    classifier, loss = _classifier(model, len(PACKAGES))
+    classifier = models.SequenceClassifier(encoder, len(PACKAGES))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     classifier.compile(keras.optimizers.Adam(TASK_RATE, clipnorm=1.0), loss)
     classifier.fit(train, labels, BATCH_SIZE, epochs=EPOCHS, verbose=0)
     guesses = classifier.predict(test, 100, verbose=0).argmax(axis=1)
@@ -160,31 +179,6 @@ def _arrays(pairs, tokenizer):
         token_ids[i, : len(row)], real[i, : len(row)] = row, True
     labels = np.array([label for _, label in pairs], "int32")
     return {"token_ids": token_ids, "padding_mask": real}, labels
-
-
-def _classifier(model, num_classes):
-    """`(classifier, loss)`: classes by the mean of an encoder's states."""
-    import keras
-
-    from keras_lm import layers
-
-    class Classifier(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.model = model
-            self.pool = layers.TextPooling("mean")
-            self.head = keras.layers.Dense(num_classes)
-
-        def call(self, inputs, training=None):
-            real = inputs["padding_mask"]
-            if hasattr(model, "encode"):
-                hidden = model.encode(inputs["token_ids"], real, training)
-            else:
-                hidden = model(**inputs, training=training)
-            return self.head(self.pool(hidden, real))
-
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return Classifier(), loss
 
 
 if __name__ == "__main__":

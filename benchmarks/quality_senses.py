@@ -190,12 +190,13 @@ def most_frequent(train, words, wordnet):
 
 def scores(words, keys):
     """F1 in percent, of all words and by part of speech."""
-    right = [key in word.keys for word, key in zip(words, keys, strict=True)]
-    found = {"all": round(100 * sum(right) / len(right), 2)}
-    for pos in PARTS.values():
-        some = [one for one, word in zip(right, words, strict=True) if word.pos == pos]
-        found[pos] = round(100 * sum(some) / max(len(some), 1), 2)
-    return found
+    from keras_lm import training
+
+    right, parts = [word.keys for word in words], [word.pos for word in words]
+    report = training.sense_report(right, keys, parts)
+    scores = {pos: score.f1 for pos, score in report.by_part.items()}
+    found = {"all": report.f1} | {pos: scores.get(pos, 0.0) for pos in PARTS.values()}
+    return {name: round(100 * f1, 2) for name, f1 in found.items()}
 
 
 def candidates(word, wordnet):

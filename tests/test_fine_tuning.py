@@ -1,11 +1,23 @@
-"""What Keras does in `fit` of a classifier: accumulation, best weights, precision."""
+"""What Keras does in `fit`: accumulation, best weights, precision; then quantised."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_lm.training import MaskedCrossEntropy, enable_lora, unfreeze
+from keras_lm import pipelines
+from keras_lm.models import SequenceClassifier, TransformerDecoder, TransformerEncoder
+from keras_lm.models.quantized_layers import quantized_layers
+from keras_lm.models.quick_deletion import quick_deletion
+from keras_lm.text import classification_dataset, language_model_dataset
+from keras_lm.training import (
+    MaskedCrossEntropy,
+    enable_lora,
+    merge_adapters,
+    unfreeze,
+)
 from tests.checks import assert_close
+from tests.fakes import random_weights
+from tests.text.samples import CORPUS, TOKENIZER
 from tests.training.small_classifier import (
     INPUTS,
     JAX,
@@ -99,3 +111,55 @@ def test_early_stopping_ends_with_the_best_weights_in_mixed_precision_too():
         assert array.dtype == "float32"
     logits = model.predict(INPUTS, verbose=0)
     assert_close(LOSS(others, logits), keep.losses[best], 1e-3)
+
+
+TEXTS = ["def area(", "", "中文 🙂"]
+SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 6}
+
+
+def make_generator():
+    model = TransformerDecoder(
+        TOKENIZER.vocabulary_size, **SIZES, max_sequence_length=20
+    )
+    data = language_model_dataset(CORPUS, TOKENIZER, 12, 4).take(2)
+    generator = pipelines.TextGenerator(model, TOKENIZER, max_new_tokens=7)
+    return generator, data, MaskedCrossEntropy(), lambda one: one.score(TEXTS[::2])
+
+
+def make_labeller():
+    sizes = {**SIZES, "max_sequence_length": 20}
+    encoder = TransformerEncoder(TOKENIZER.vocabulary_size, **sizes)
+    model = SequenceClassifier(encoder, 2)
+    data = classification_dataset(TEXTS, ["-", "+", "+"], TOKENIZER, ["-", "+"])
+    classifier = pipelines.TextClassifier(model, TOKENIZER, ["-", "+"])
+    return classifier, data, LOSS, lambda one: one.logits(TEXTS)
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize(
+    ("make", "mode"), [(make_generator, "int4"), (make_labeller, "int8")]
+)
+def test_an_adapted_model_is_merged_quantised_saved_and_read(make, mode, tmp_path):
+    pipeline, data, loss, numbers_of = make()
+    random_weights(pipeline.model, seed=0)
+    before = numbers_of(pipeline)
+    enable_lora(pipeline.model, rank=2, alpha=8.0)
+    pipeline.model.compile(keras.optimizers.Adam(0.1), loss, jit_compile=JAX)
+    pipeline.model.fit(data, verbose=0)
+    adapted = numbers_of(pipeline)
+    merge_adapters(pipeline.model)
+    assert_close(numbers_of(pipeline), adapted, 1e-4)
+    with quick_deletion():
+        pipeline.model.quantize(mode)
+    expected, answers = numbers_of(pipeline), pipeline(TEXTS)
+    pipeline.save(tmp_path / "pipeline")
+
+    loaded = pipelines.load(tmp_path / "pipeline")
+
+    assert loaded(TEXTS) == answers
+    assert_close(numbers_of(loaded), expected, 1e-5)
+    modes = quantized_layers(loaded.model)["quantized_layers"]
+    assert {one.partition("/")[0] for one in modes.values()} == {mode}
+    # Each step shows.
+    for one, other in [(before, adapted), (adapted, expected)]:
+        assert np.abs(one - other).max() > 1e-3

@@ -1,16 +1,21 @@
-"""benchmarks/quality_*.py: equal parameters, and how stories are read."""
+"""benchmarks/quality_*.py: equal parameters, weights moved, how stories are read."""
 
 import argparse
 
+import keras
+import numpy as np
 import pytest
 
 from benchmarks import (
     quality_babi,
     quality_classification,
+    quality_pretraining,
     quality_runs,
     quality_tagging,
 )
 from keras_lm import models
+from tests.checks import assert_close
+from tests.fakes import random_weights
 
 pytestmark = pytest.mark.once
 
@@ -40,6 +45,27 @@ def test_the_lstm_has_as_many_parameters_as_the_transformer(head, num_labels, si
     )
 
     assert abs(lstm / transformer - 1) < 0.03
+
+
+def test_an_encoder_takes_the_weights_of_what_was_pretrained():
+    sizes = {**quality_pretraining.SIZES, "num_heads": 2, "hidden_dim": 6}
+    sizes |= {"vocabulary_size": 11, "intermediate_dim": 7}
+    token_ids = np.array([[5, 3, 8, 0], [7, 2, 0, 0]])
+    real = token_ids > 0
+    both = models.TransformerEncoderDecoder(**sizes)
+    decoder = models.TransformerDecoder(**sizes)
+    for model in (both, decoder):
+        random_weights(model, seed=0)
+
+    encoder = models.TransformerEncoder(**sizes)
+    encoder.set_weights(quality_pretraining.encoder_weights(both))
+    assert_close(encoder(token_ids, real), both.encode(token_ids, real))
+
+    encoder.set_weights(decoder.get_weights())
+    hidden = encoder(token_ids[:, :1])  # no token is behind it
+    vectors = encoder.token_embedding.get_weights()[0]
+    logits = keras.ops.convert_to_numpy(hidden) @ vectors.T
+    assert_close(logits, decoder(token_ids[:, :1]))
 
 
 TOLD = """\

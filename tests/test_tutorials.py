@@ -42,6 +42,8 @@ OPTIONS = {
     "11_fine_tuning": {"--data"},
     "12_question_answering": {"--data"},
     "13_semantic_roles": {"--data"},
+    "14_semantic_search": {"--data"},
+    "15_word_senses": {"--data", "--wordnet"},
 }
 
 

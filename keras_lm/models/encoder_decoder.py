@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_lm.layers.arguments import check_sizes
 from keras_lm.layers.clock import advance_clock, start_clock
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 
 
 class EncoderDecoder(keras.Model):
@@ -56,6 +57,13 @@ class EncoderDecoder(keras.Model):
             decoder_token_ids, source, source_mask, padding_mask, training
         )
         return self.logits(hidden, training)
+
+    def get_config(self):
+        return {**super().get_config(), **quantized_layers(self)}
+
+    @classmethod
+    def from_config(cls, config):
+        return made_from(cls, config)
 
     def initial_state(self, inputs, max_length):
         """The state before the first target token: the source is encoded here, once.

@@ -7,6 +7,7 @@ from keras_lm.layers.arguments import check_dropout, check_sizes, seed_of
 from keras_lm.layers.clock import advance_clock, start_clock
 from keras_lm.layers.dropout import Dropout
 from keras_lm.layers.lstm import LSTM
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 
 
 @keras.saving.register_keras_serializable(package="keras_lm")
@@ -154,7 +155,12 @@ class LSTMLanguageModel(keras.Model):
             "tie_embeddings": self.tie_embeddings,
             "max_sequence_length": self.max_sequence_length,
             "seed": self.seed,
+            **quantized_layers(self),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        return made_from(cls, config)
 
     def initial_state(self, inputs, max_length):
         """An empty state for decoding.

@@ -1,5 +1,7 @@
 """Which layers of a model are quantised, so that a file of it is read back."""
 
+import keras
+
 from keras_lm.models.quick_deletion import quick_deletion
 
 
@@ -12,11 +14,12 @@ def quantized_layers(model):
         model: a built model.
 
     Returns:
-        dictionary: `"quantized_layers"`, `{path: mode}` as "int8", paths without the
-        model's own name; empty for a model without any.
+        dictionary: `"quantized_layers"`, `{path: mode}` as "int8" or, with the size of
+        its blocks, "int4/128", paths without the model's own name; empty for a model
+        without any.
     """
     modes = {
-        path: layer.quantization_mode
+        path: _mode(layer)
         for path, layer in _layers(model)
         if layer.quantization_mode is not None
     }
@@ -44,7 +47,7 @@ def made_from(model_class, config):
         for path, layer in layers:
             mode = modes.get(path)
             if mode is not None and layer.quantization_mode is None:
-                layer.quantize(mode)
+                _quantize(layer, mode)
     # A model inside of another name has quantised its layers itself.
     if sum(layer.quantization_mode is not None for _, layer in layers) < len(modes):
         missing = sorted(modes.keys() - dict(layers).keys())
@@ -53,6 +56,20 @@ def made_from(model_class, config):
             f"Received: {missing}, which are not"
         )
     return model
+
+
+def _mode(layer):
+    size = getattr(layer.dtype_policy, "block_size", None)
+    return f"{layer.quantization_mode}{'' if size is None else f'/{size}'}"
+
+
+def _quantize(layer, mode):
+    mode, _, size = mode.partition("/")
+    if size:
+        config = keras.quantizers.Int4QuantizationConfig(block_size=int(size))
+        layer.quantize(config=config)
+    else:
+        layer.quantize(mode)
 
 
 def _layers(model):

@@ -10,6 +10,7 @@ from keras_lm.layers.make_norm import make_norm
 from keras_lm.layers.transformer_decoder_block import TransformerDecoderBlock
 from keras_lm.models.decoder_layouts import DECODERS
 from keras_lm.models.pretrained import Pretrained
+from keras_lm.models.quantized_layers import made_from, quantized_layers
 from keras_lm.models.transformer_parts import (
     check_transformer,
     constructor_arguments,
@@ -191,12 +192,12 @@ class TransformerDecoder(keras.Model, Pretrained):
 
     def get_config(self):
         own = constructor_arguments(self, TransformerDecoder)
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, **quantized_layers(self)}
 
     @classmethod
     def from_config(cls, config):
         attention = keras.saving.deserialize_keras_object(config["attention"])
-        return cls(**{**config, "attention": attention})
+        return made_from(cls, {**config, "attention": attention})
 
     def initial_state(self, inputs, max_length):
         """An empty state for decoding.

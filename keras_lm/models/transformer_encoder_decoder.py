@@ -227,7 +227,7 @@ class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("attention", "cross_attention")
         }
-        return cls(**{**config, **attentions})
+        return super().from_config({**config, **attentions})
 
     def encode(self, token_ids, padding_mask=None, training=None):
         embedding = self.source_embedding or self.token_embedding

@@ -55,7 +55,9 @@ def classification_dataset(
         class_weights: what a text weighs in the loss: a number above 0 for each label,
             by name; "balanced", `texts / (labels that occur * texts of its label)`, so
             that all labels weigh alike and a text 1 on average; or `None`, 1. Not with
-            `multi_label`.
+            `multi_label`: the one weight of a text would be that of its frequent labels
+            too. There a lower `threshold` of `pipelines.TextClassifier.labels_above`
+            finds more of the rare ones.
         max_length: int or `None`, no limit. Most tokens of a text or pair, special ones
             included; a model with learned positions takes its `max_sequence_length`.
         truncate: bool. Whether a longer text loses its end, of a pair the longer one
@@ -152,7 +154,8 @@ def _weights(labels, names, class_weights, multi_label):
         return np.ones(len(labels), "float32")
     if multi_label:
         raise ValueError(
-            "`class_weights` must be None where a text has any number of labels. "
+            "`class_weights` must be None where a text has any number of labels: the "
+            "weight of a text would be that of all of them. "
             f"Received: class_weights={class_weights!r}"
         )
     if class_weights == "balanced":

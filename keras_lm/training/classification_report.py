@@ -81,8 +81,9 @@ def classification_report(
 
         calibration error = sum over bins of  n_bin / N  |accuracy_bin - confidence_bin|
 
-    A multi-label classifier is asked label by label: with the names `["no", "yes"]`,
-    and `1 - p` and `p` for probabilities.
+    A text with any number of labels is for `multi_label_report`; only the calibration
+    of one of its labels is asked here: with the names `["no", "yes"]`, and `1 - p` and
+    `p` for probabilities.
 
     Shapes: `N` texts, `C` classes.
 

@@ -5,10 +5,12 @@ import json
 import keras
 import pytest
 
+from keras_lm import models
 from keras_lm.models import LSTMEncoder, SequenceClassifier
 from keras_lm.models.quantized_layers import made_from, quantized_layers
 from keras_lm.models.quick_deletion import quick_deletion
-from tests.checks import assert_close
+from tests.checks import assert_close, outputs_of
+from tests.fakes import random_weights
 from tests.training.small_classifier import INPUTS, make_classifier, values
 
 
@@ -31,6 +33,45 @@ def test_a_quantised_classifier_is_saved_and_read(tmp_path):
     assert_close(answers, plain, 0.3)
     with pytest.raises(AssertionError):
         assert_close(answers, plain, 1e-5)
+
+
+SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 6}
+TRANSFORMER = {"vocabulary_size": 11, **SIZES, "max_sequence_length": 5}
+LSTM = {"vocabulary_size": 11, "embedding_dim": 8, "hidden_dim": 6, "num_layers": 1}
+GENERATORS = {  # int4 in blocks: 128 numbers are Keras' own choice, -1 is all of a row
+    "decoder": (models.TransformerDecoder, TRANSFORMER, "int4/128"),
+    "both": (models.TransformerEncoderDecoder, TRANSFORMER, "int4/4"),
+    "lstm": (models.LSTMLanguageModel, LSTM, "int8"),
+    "lstm_both": (models.LSTMEncoderDecoder, LSTM, "int4/-1"),
+}
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_quantised_model_that_writes_is_saved_and_read(name, tmp_path):
+    model_class, sizes, mode = GENERATORS[name]
+    model = model_class(**sizes)
+    random_weights(model, seed=0)
+    arrays = [INPUTS["token_ids"]] * (2 if "both" in name else 1)
+    plain = outputs_of(model(*arrays))[0]
+    with quick_deletion():
+        if mode in ("int4/4", "int4/-1"):
+            size = int(mode.partition("/")[2])
+            config = keras.quantizers.Int4QuantizationConfig(block_size=size)
+            model.quantize(config=config)
+        else:
+            model.quantize(mode[:4])
+    expected = outputs_of(model(*arrays))[0]
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    assert_close(outputs_of(loaded(*arrays))[0], expected, 1e-6)
+    modes = quantized_layers(loaded)
+    assert modes == quantized_layers(model)
+    assert set(modes["quantized_layers"].values()) == {mode}
+    with pytest.raises(AssertionError):
+        assert_close(expected, plain, 1e-4)
 
 
 @pytest.mark.once

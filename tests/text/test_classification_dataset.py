@@ -152,6 +152,28 @@ def test_fit_and_evaluate_take_it():
     assert model.evaluate(dataset, verbose=0) < history[0]
 
 
+@pytest.mark.slow_elsewhere
+def test_balanced_weights_find_a_rare_class_that_is_missed_without():
+    # "🙂" is rare: 4 texts with the sign have this label, and 8 of 36 with another.
+    texts = ["🙂 area"] * 12 + ["中文 area"] * 28
+    labels = ["🙂"] * 4 + ["no"] * 36
+    recalls = {}
+    for class_weights in (None, "balanced"):
+        keras.utils.set_random_seed(1)
+        encoder = TransformerEncoder(TOKENIZER.vocabulary_size, 1, 2, 8, 6, 40)
+        model = SequenceClassifier(encoder, 3, dropout=0.0)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.03), loss, jit_compile=JIT)
+        options = {"num_buckets": 1, "class_weights": class_weights}
+        model.fit(dataset_of(texts, labels, **options), epochs=12, verbose=0)
+
+        ids = np.array([TOKENIZER.encode(texts[0]) + [TOKENIZER.separator_id]])
+        answer = model.predict_on_batch({"token_ids": ids})[0].argmax()
+        recalls[class_weights] = float(NAMES[answer] == "🙂")
+
+    assert recalls == {None: 0.0, "balanced": 1.0}
+
+
 # ----------------------------------------------------------------------- errors
 
 
@@ -180,7 +202,7 @@ def test_fit_and_evaluate_take_it():
         (
             {"labels": [[]] * 50, "multi_label": True, "class_weights": "balanced"},
             ValueError,
-            "`class_weights` must be None where",
+            "must be None where .* be that of all of them. Received",
         ),
         ({"max_length": 5}, ValueError, "A text must have at most 5 tokens"),
         ({"texts": [3] * 50}, TypeError, "a text must be str or bytes"),

@@ -7,6 +7,7 @@ import pytest
 from keras_lm.models import TransformerEncoderDecoder
 from keras_lm.text import SpanDenoising, TextInfilling, denoising_dataset
 from keras_lm.training import MaskedCrossEntropy
+from tests.fakes import random_weights
 from tests.text.samples import MASKER
 
 TEXTS = [
@@ -89,6 +90,32 @@ def test_all_batches_have_one_shape():  # the longest part of a text has 10 toke
         "decoder_padding_mask": ("bool", (4, 11)),
     }
     assert (tuple(labels.shape), weights.dtype.name) == ((4, 11), "float32")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", NAMES)
+def test_loss_is_of_what_weighs_and_of_nothing_else(name):
+    model = TransformerEncoderDecoder(MASKER.vocabulary_size, 1, 2, 8, 6, 14)
+    random_weights(model, seed=0)
+    inputs, labels, weights = next(iter(dataset_of(name, shuffle=False)))
+    inputs = {key: array.numpy() for key, array in inputs.items()}
+    labels, counts = labels.numpy(), weights.numpy() > 0
+
+    def loss(labels=labels, **changes):
+        logits = model({**inputs, **changes})
+        return float(MaskedCrossEntropy()(labels, logits, counts.astype("float32")))
+
+    assert np.array_equal(counts, inputs["decoder_padding_mask"])
+    assert loss(np.where(counts, labels, 9)) == loss()
+    assert loss(np.where(counts, 9, labels)) != loss()
+    for side in ("encoder", "decoder"):
+        token_ids = inputs[f"{side}_token_ids"]
+        real = inputs[f"{side}_padding_mask"]
+        assert 0 < real.sum() < real.size
+        changed = {f"{side}_token_ids": np.where(real, token_ids, 9)}
+        assert loss(**changed) == loss()
+        changed = {f"{side}_token_ids": np.where(real, 9, token_ids)}
+        assert loss(**changed) != loss()
 
 
 @pytest.mark.parametrize(

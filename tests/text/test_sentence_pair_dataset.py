@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lm.models import TransformerEncoder
+from keras_lm.models import SequenceClassifier, TransformerEncoder
 from keras_lm.text import sentence_pair_dataset
 from tests.text.samples import TOKENIZER
 
@@ -41,30 +41,18 @@ def test_each_pass_has_other_pairs_by_the_seed(kind):
     assert tuple(labels.shape) == (4,)
 
 
-class Pairs(keras.Model):
-    """Two classes from the pooled states of an encoder."""
-
-    def __init__(self):
-        super().__init__()
-        self.encoder = TransformerEncoder(
-            vocabulary_size=TOKENIZER.vocabulary_size,
-            num_layers=1,
-            num_heads=2,
-            hidden_dim=16,
-            intermediate_dim=16,
-            max_sequence_length=30,
-            num_segments=2,
-        )
-        self.head = keras.layers.Dense(2)
-
-    def call(self, inputs, training=None):
-        hidden = self.encoder(**inputs, training=training)
-        return self.head(self.encoder.pool(hidden, inputs["padding_mask"]))
-
-
 @pytest.mark.slow_elsewhere
 def test_fit_learns_and_evaluate_takes_it():
-    model = Pairs()
+    encoder = TransformerEncoder(
+        vocabulary_size=TOKENIZER.vocabulary_size,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=16,
+        max_sequence_length=30,
+        num_segments=2,
+    )
+    model = SequenceClassifier(encoder, 2)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.02), loss, **FIT)
 

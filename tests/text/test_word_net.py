@@ -67,6 +67,20 @@ def test_short_nouns_and_those_in_ss_have_no_ending(tmp_path):
     assert wordnet.lemmas("miss", "v") == ["mis"]  # the rule is for nouns alone
 
 
+def test_a_file_may_be_divided(tmp_path, wordnet):
+    folder = write_word_net(tmp_path)
+    path = folder / "data.noun"
+    first, second, *others = path.read_text("utf-8").splitlines()
+    path.unlink()
+    # Where they were cut no line ends.
+    (folder / "data.noun1").write_text(f"{first}\n{second}", "utf-8")
+    (folder / "data.noun2").write_text("\n".join(others), "utf-8")
+    divided = WordNet(folder)
+
+    for word in ("bank", "mouse", "river_bank"):
+        assert divided.senses(word) == wordnet.senses(word) != []
+
+
 def test_parts_of_speech_that_are_not_there_have_no_senses(tmp_path):
     folder = write_word_net(tmp_path)
     for path in [*folder.glob("*.noun"), folder / "noun.exc"]:

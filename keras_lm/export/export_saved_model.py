@@ -55,8 +55,10 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     of a `TextClassifier`:
 
-        serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), scores
-                          (B, num_classes), probabilities
+        serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), the
+                          likeliest; labels (B, num_classes), the names of all, and
+                          scores (B, num_classes), their probabilities; only these two
+                          of a `multi_label` one, whose likeliest may be unlikely
 
     of a `TokenTagger`, which keeps to BIO by Viterbi's algorithm inside the graph:
 
@@ -76,7 +78,7 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
         serving_default   each stream by its name: an image or a sound as float32, a
                           text (B,); and `<name>_present` (B,), bool -> label (B,),
-                          scores (B, num_classes), probabilities
+                          labels and scores (B, num_classes), as of a `TextClassifier`
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
     loading. Its tokens are the pipeline's for every text; but in BERT's, the name of a

@@ -15,8 +15,8 @@
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
 `named` (labels), `equal` (one bool a text), `agrees`, `greedy_agreement`,
 `largest_difference` (of a score; for LiteRT of a logit or probability), `furthest` (the
-text that has it), `finite`, `size_bytes`, for a SavedModel `columns` (the labels that it
-gives its scores, once if every row has the same) and, for LiteRT, `spread` (of the
+text that has it), `finite`, `size_bytes`, for a SavedModel `columns` (the labels that
+it gives its scores, once if every row has the same) and, for LiteRT, `spread` (of the
 model's logits of a text; where there is one class, of all texts).
 """
 

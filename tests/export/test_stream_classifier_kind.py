@@ -30,7 +30,7 @@ PRESENCE = list(itertools.product([True, False], repeat=3))
 
 
 def served(signatures, inputs, present):
-    """The SavedModel's labels, columns, scores; `present` has a bool for each stream."""
+    """`(labels, columns, scores)`; `present` has a bool for each stream."""
     import tensorflow as tf
 
     arguments = {name: tf.constant(inputs[name]) for name in NAMES}

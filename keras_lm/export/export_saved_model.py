@@ -83,10 +83,10 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
     loading. Its tokens are the pipeline's for every text; but in BERT's, the name of a
     special token in a text, as "[SEP]", is text there, and in the pipeline that token
-    (the report's `notes` say so). A model in half precision is written in float32. What
-    a pipeline cuts into slices or windows, a text longer than the model, is an error
-    here that says so: a `QuestionAnswerer` reads one window, a question and its whole
-    context.
+    (the report's `notes` say so). A model in half precision is written in float32. A
+    context is read in windows, as the pipeline reads it; any other text that is longer
+    than the model, which a `TextToText` cuts into slices, is an error here that says
+    so.
 
     Args:
         pipeline: one of `pipelines`.

@@ -378,8 +378,8 @@ print(f"  {answerer.no_answer_scores([asked], [context])[0]:.3f}  no answer")
 # ## Export and check that it still agrees
 #
 # The SavedModel takes `question` and `context` as strings and answers the text, its places
-# and its score. It reads one window; a longer text is an error there that says so, and is
-# read by the pipeline, or cut by who asks. The `.tflite` file takes the tokens of a window.
+# and its score; it reads a long context in windows too. The `.tflite` file takes the tokens
+# of a window.
 
 # %%
 answerer.save(WORK / "pipeline")

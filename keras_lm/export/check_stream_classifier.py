@@ -11,7 +11,9 @@
 
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
 `named` (labels), `equal` (one bool an example), `agrees`, `greedy_agreement`,
-`largest_difference` (of a score, of a logit), `finite`, `spread` and `size_bytes`.
+`largest_difference` (of a score, of a logit), `finite`, `spread`, `size_bytes` and, for
+a SavedModel, `columns` (the labels that it gives its scores, once if every row has the
+same).
 """
 
 import json
@@ -41,8 +43,9 @@ def check_saved_model(path, job, tools):
         inputs[name] = tools.strings(texts)
     answer = tools.served(model.signatures["serving_default"], inputs)
     logits = np.array([*job["logits"], job["logits"][0]])
-    named = [label.decode("utf-8") for label in answer["label"]]
-    return _compare(named, answer["scores"], _softmax(logits), job, tools)
+    columns, named = tools.columns_of(answer, job["labels"])
+    compared = _compare(named, answer["scores"], _softmax(logits), job, tools)
+    return {**compared, "columns": columns}
 
 
 def check_litert(path, job, tools):

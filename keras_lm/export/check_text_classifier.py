@@ -15,8 +15,9 @@
 The last line printed is `{"keras_lm": {"saved_model": {...}, "litert": {...}}}`, with
 `named` (labels), `equal` (one bool a text), `agrees`, `greedy_agreement`,
 `largest_difference` (of a score; for LiteRT of a logit or probability), `furthest` (the
-text that has it), `finite`, `size_bytes` and, for LiteRT, `spread` (of the model's
-logits of a text; where there is one class, of all texts).
+text that has it), `finite`, `size_bytes`, for a SavedModel `columns` (the labels that
+it gives its scores, once if every row has the same) and, for LiteRT, `spread` (of the
+model's logits of a text; where there is one class, of all texts).
 """
 
 import numpy as np
@@ -42,9 +43,10 @@ def check_saved_model(path, job, tools):
         name: tools.strings(side) for name, side in zip(("text", "text_pair"), sides)
     }
     answer = tools.served(model.signatures["serving_default"], texts)
-    named = [label.decode("utf-8") for label in answer["label"]]
+    columns, named = tools.columns_of(answer, job["labels"])
     expected = _and_the_first(job["probabilities"])
-    return _compare(named, answer["scores"], expected, job, tools)
+    compared = _compare(named, answer["scores"], expected, job, tools)
+    return {**compared, "columns": columns}
 
 
 def check_litert(path, job, tools):

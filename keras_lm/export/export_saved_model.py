@@ -55,8 +55,10 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
     of a `TextClassifier`:
 
-        serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), scores
-                          (B, num_classes), probabilities
+        serving_default   text (B,) and, of pairs, text_pair (B,) -> label (B,), the
+                          likeliest; labels (B, num_classes), the names of all, and
+                          scores (B, num_classes), their probabilities; only these two
+                          of a `multi_label` one, whose likeliest may be unlikely
 
     of a `TokenTagger`, which keeps to BIO by Viterbi's algorithm inside the graph:
 
@@ -76,15 +78,15 @@ def export_saved_model(pipeline, path, version: int | None = None) -> ExportRepo
 
         serving_default   each stream by its name: an image or a sound as float32, a
                           text (B,); and `<name>_present` (B,), bool -> label (B,),
-                          scores (B, num_classes), probabilities
+                          labels and scores (B, num_classes), as of a `TextClassifier`
 
     The tokenizer is inside, as tensorflow-text ops: import tensorflow_text before
     loading. Its tokens are the pipeline's for every text; but in BERT's, the name of a
     special token in a text, as "[SEP]", is text there, and in the pipeline that token
-    (the report's `notes` say so). A model in half precision is written in float32. What
-    a pipeline cuts into slices or windows, a text longer than the model, is an error
-    here that says so: a `QuestionAnswerer` reads one window, a question and its whole
-    context.
+    (the report's `notes` say so). A model in half precision is written in float32. A
+    context is read in windows, as the pipeline reads it; any other text that is longer
+    than the model, which a `TextToText` cuts into slices, is an error here that says
+    so.
 
     Args:
         pipeline: one of `pipelines`.

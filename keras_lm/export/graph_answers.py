@@ -4,63 +4,64 @@ TensorFlow is imported where it is used: `question_answerer_kind` is also read i
 process that trained.
 """
 
-from keras_lm.export.graph_texts import around_texts, arrays_of_sides, laid_out
+from keras_lm.export.graph_windows import GraphWindows, graph_window_arrays
 
+_AT_ONCE = 32  # windows that a model reads, as `pipelines.predict_tokens` has it
 _LOW = -1e9  # of a span that cannot be
 
 
-def graph_windows(tokenizer, pipeline, question, context):
-    """A question and the whole of its context as what a model reads at once.
+def graph_odds(tokenizer, pipeline, windows: GraphWindows):
+    """How much likelier than no answer each span is, with the most of its windows.
 
-    Shapes: `B` questions, `T` tokens of the longest row.
+    The windows are read a few at a time, so that a long text takes little more memory
+    than a short one.
+
+    Shapes: `N` tokens of all contexts, `K` the pipeline's `max_answer_length`.
 
     Args:
         tokenizer: of `graph_tokenizer`.
         pipeline: `pipelines.QuestionAnswerer`.
-        question: string `(B,)`.
-        context: string `(B,)`.
+        windows: of `graph_windows`.
 
     Returns:
-        `(arrays, starts, ends)`: the dictionary that the pipeline's model takes, and
-        int32 `(B, T)`, the first character of each token in its context and the one
-        behind its last; 0 for all other tokens.
+        float32 `(N, K)`, the odds of `pipelines.span_log_shares`, in logits, where
+        column `k` is of the span that ends `k` tokens after it begins; about -1e9
+        where it is none.
     """
     import tensorflow as tf
 
-    question, context = _checked(question, context)
-    sides = [tokenizer.encode_with_offsets(text) for text in (question, context)]
-    texts = {"question": question, "context": context}
-    faults = [
-        _refuse_empty(name, texts[name], side)
-        for name, side in zip(texts, sides, strict=True)
-    ]
-    (asked, _, _), (read, starts, ends) = sides
-    with tf.control_dependencies(faults):
-        asked = tf.identity(asked)
-    arrays = arrays_of_sides(tokenizer, pipeline, [asked, read])
-    width = tf.shape(arrays["token_ids"])[1]
-    around = [0] * len(around_texts(tokenizer, pipeline)[0]), 0
-    starts, ends = (
-        laid_out([tf.zeros_like(asked), places], *around).to_tensor(
-            0, shape=tf.stack([-1, width])
-        )
-        for places in (starts, ends)
+    count, num_tokens = pipeline.max_answer_length, tf.size(windows.starts)
+    num_windows = tf.size(windows.owners)
+    # One more, for tokens that are of no context.
+    odds = tf.fill(tf.stack([num_tokens + 1, count]), tf.constant(_LOW, tf.float32))
+
+    def read_some(start, odds):
+        rows = tf.range(start, tf.minimum(start + _AT_ONCE, num_windows))
+        arrays, places = graph_window_arrays(tokenizer, pipeline, windows, rows)
+        logits = pipeline.model(arrays, training=False)  # (R, T, 2)
+        here = _odds(logits, arrays["context_mask"], count)  # (R, T, K)
+        places = places[..., tf.newaxis]
+        return start + _AT_ONCE, tf.tensor_scatter_nd_max(odds, places, here)
+
+    _, odds = tf.while_loop(
+        lambda start, _: start < num_windows,
+        read_some,
+        (tf.constant(0), odds),
+        parallel_iterations=1,  # or memory would be that of ten
     )
-    return {**arrays, "context_mask": ends > starts}, starts, ends
+    return odds[:num_tokens]
 
 
-def graph_best(pipeline, logits, context, context_mask, starts, ends):
-    """The likeliest spans, as `QuestionAnswerer.n_best` finds them in one window.
+def graph_best(pipeline, windows: GraphWindows, context, odds):
+    """The likeliest spans, as `QuestionAnswerer.n_best` finds them.
 
-    Shapes: `B` questions, `T` tokens of the longest row.
+    Shapes: `B` questions, `N` tokens of all contexts, `K` `max_answer_length`.
 
     Args:
         pipeline: `pipelines.QuestionAnswerer`.
-        logits: float `(B, T, 2)`.
+        windows: of `graph_windows`.
         context: string `(B,)`.
-        context_mask: bool `(B, T)`.
-        starts: of `graph_windows`.
-        ends: the same.
+        odds: float `(N, K)`, of `graph_odds`.
 
     Returns:
         `(best, lead, none)`: dictionary of `answer`, string `(B,)`; `start` and `end`,
@@ -70,18 +71,17 @@ def graph_best(pipeline, logits, context, context_mask, starts, ends):
     """
     import tensorflow as tf
 
-    count = pipeline.max_answer_length
-    odds, width = _odds(logits, context_mask, count), tf.shape(logits)[1]
-    odds = tf.reshape(odds, tf.stack([-1, width * count]))
-    lead, place = tf.reduce_max(odds, axis=1), tf.argmax(odds, 1, tf.int32)
-    total = tf.reduce_logsumexp(odds, axis=1)
+    by_token = _by_context(windows, tf.reduce_max(odds, axis=1))
+    lead, place = tf.reduce_max(by_token, axis=1), tf.argmax(by_token, axis=1)
+    totals = _by_context(windows, tf.reduce_logsumexp(odds, axis=1))
+    total = tf.reduce_logsumexp(totals, axis=1)
     none = tf.zeros_like(total)
     if pipeline.no_answer:
         total = tf.math.softplus(total)  # log(1 + exp(total))
         none = tf.exp(-total)
-    first, more = place // count, place % count
-    start = tf.gather(starts, first, batch_dims=1)
-    end = tf.gather(ends, first + more, batch_dims=1)
+    first = windows.read.row_starts() + place
+    last = first + tf.argmax(tf.gather(odds, first), axis=1)
+    start, end = tf.gather(windows.starts, first), tf.gather(windows.ends, last)
     context = tf.strings.unicode_transcode(context, "UTF-8", "UTF-8", errors="replace")
     best = {
         "answer": tf.strings.substr(context, start, end - start, unit="UTF8_CHAR"),
@@ -114,37 +114,25 @@ def graph_answers(pipeline, best, lead, none):
     return {name: tf.where(is_some, one, nothing[name]) for name, one in best.items()}
 
 
+def _by_context(windows, numbers):
+    """What each token has, `(N,)`, as a row for each context, padded with `_LOW`."""
+    import tensorflow as tf
+
+    rows = windows.read.with_values(numbers)
+    # At least 1 wide, also for a batch of no context.
+    width = tf.reduce_max(tf.concat([rows.row_lengths(), [1]], axis=0))
+    return rows.to_tensor(_LOW, shape=tf.stack([-1, width]))
+
+
 def _odds(logits, context_mask, count):
-    """Float `(B, T, K)`: of each span how much likelier it is than none, in logits."""
+    """Float `(R, T, K)`: of each span how much likelier it is than none, in logits."""
     import tensorflow as tf
 
     shape = tf.shape(context_mask)
     places = tf.range(shape[1])[:, tf.newaxis] + tf.range(count)  # (T, K)
     behind = tf.pad(logits[..., 1], [[0, 0], [0, count - 1]])
     may_end = tf.pad(context_mask, [[0, 0], [0, count - 1]])
-    last = tf.gather(behind, places, axis=1)  # (B, T, K)
+    last = tf.gather(behind, places, axis=1)  # (R, T, K)
     may_be = tf.gather(may_end, places, axis=1) & context_mask[..., tf.newaxis]
     none = tf.reduce_sum(logits[:, 0], axis=-1)[:, tf.newaxis, tf.newaxis]
     return tf.where(may_be, logits[..., :1] + last - none, _LOW)
-
-
-def _checked(question, context):
-    """Both, if there are as many."""
-    import tensorflow as tf
-
-    counts = tf.size(question), tf.size(context)
-    message = "There must be a `context` for each `question`. Received: both"
-    same = tf.debugging.Assert(tf.equal(*counts), [message, *counts])
-    with tf.control_dependencies([same]):
-        return tf.identity(question), tf.identity(context)
-
-
-def _refuse_empty(name, texts, side):
-    """An assertion that each has a token that is more than white space."""
-    import tensorflow as tf
-
-    _, starts, ends = side
-    has_some = tf.reduce_any(ends > starts, axis=1)
-    message = f"A {name} must hold some text. Received: texts"
-    fault = tf.boolean_mask(texts, ~has_some)
-    return tf.debugging.Assert(tf.reduce_all(has_some), [message, fault])

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
-from keras_lm.export.graph_answers import graph_answers, graph_best, graph_windows
+from keras_lm.export.graph_answers import graph_answers, graph_best, graph_odds
 from keras_lm.export.graph_function import graph_function
 from keras_lm.export.graph_texts import describe_tokenizer, graph_tokenizer
+from keras_lm.export.graph_windows import graph_windows
 from keras_lm.export.reference import (
     PROBES,
     as_bytes,
@@ -23,11 +24,17 @@ from keras_lm.text.context_windows import context_windows, window_arrays
 CHECKER = Path(__file__).with_name("check_question_answerer.py")
 # Of a probability; a processor's rounding stays a hundred times below.
 TOLERANCE = 1e-4
-_NUM_PROBES, _NUM_CHOICES = 8, 20
+_NUM_PROBES, _NUM_WINDOWS, _NUM_CHOICES = 8, 3, 20
+# Where a model reads more tokens at once, no longer text is made to check it: the
+# export would take minutes.
+_MOST_AT_ONCE = 2048
 
 
 def reference(pipeline, work: Path) -> dict:
     """Questions and contexts, their arrays, and what the model says of them.
+
+    The last context is longer than the model, so that it is read in windows; unless the
+    pipeline reads more than 2,048 tokens at once.
 
     Args:
         pipeline: `QuestionAnswerer`.
@@ -35,18 +42,22 @@ def reference(pipeline, work: Path) -> dict:
 
     Returns:
         dict: `questions` and `contexts` (bytes that are no UTF-8 stand as lone
-        surrogates), `inputs` (by name, a list of `P` rows), `logits` (`P` lists of two
-        numbers for each token) and `choices` (for each question the best answers, no
-        answer among them if there may be none: lists of text, start, end, score, and a
-        weight, by which the pipeline chooses).
+        surrogates), `inputs` (by name, a list of `P` rows, one for each window),
+        `logits` (`P` lists of two numbers for each token) and `choices` (for each
+        question the best answers, no answer among them if there may be none: lists of
+        text, start, end, score, and a weight, by which the pipeline chooses).
 
     Raises:
         ValueError: no pair fits the model, or the logits are not finite.
     """
     pairs = list(itertools.islice(_pairs_that_fit(pipeline), _NUM_PROBES))
     refuse_none_fits(pairs, pipeline.max_length, "Questions and contexts")
+    if pipeline.max_length <= _MOST_AT_ONCE:
+        pairs.append(_long_pair(pipeline, pairs))
     questions, contexts = ([as_bytes(pair[side]) for pair in pairs] for side in (0, 1))
-    windowed = context_windows(pipeline.tokenizer, questions, contexts)
+    windowed = context_windows(
+        pipeline.tokenizer, questions, contexts, pipeline.max_length, pipeline.stride
+    )
     arrays = window_arrays(pipeline.tokenizer, windowed)
     most = pipeline.model.encoder.max_sequence_length
     logits = predict_tokens(pipeline.model, arrays, 2, most)
@@ -97,10 +108,9 @@ def saved_model_signatures(pipeline):
     tokenizer = graph_tokenizer(pipeline.tokenizer)
 
     def find(question, context):
-        arrays, starts, ends = graph_windows(tokenizer, pipeline, question, context)
-        logits = pipeline.model(arrays, training=False)
-        mask = arrays["context_mask"]
-        return graph_best(pipeline, logits, context, mask, starts, ends)
+        windows = graph_windows(tokenizer, pipeline, question, context)
+        odds = graph_odds(tokenizer, pipeline, windows)
+        return graph_best(pipeline, windows, context, odds)
 
     def serve(question, context):
         return graph_answers(pipeline, *find(question, context))
@@ -160,16 +170,28 @@ def _pairs_that_fit(pipeline):
     for shift in range(1, len(PROBES)):
         for question, context in zip(PROBES, PROBES[shift:] + PROBES[:shift]):
             try:
-                (windowed,) = context_windows(
-                    pipeline.tokenizer,
-                    [as_bytes(question)],
-                    [as_bytes(context)],
-                    pipeline.max_length,
-                )
+                count = _num_windows(pipeline, question, context)
             except ValueError:  # empty, or a question that leaves no room
                 continue
-            if len(windowed.windows) == 1:
+            if count == 1:
                 yield question, context
+
+
+def _long_pair(pipeline, pairs):
+    """The shortest of the questions, and a context of several windows."""
+    question, _ = min(pairs, key=lambda pair: len(as_bytes(pair[0])))
+    whole = "".join(PROBES)
+    context = whole
+    while _num_windows(pipeline, question, context) < _NUM_WINDOWS:
+        context += whole
+    return question, context
+
+
+def _num_windows(pipeline, question, context):
+    given = [as_bytes(question)], [as_bytes(context)]
+    sizes = pipeline.max_length, pipeline.stride
+    (windowed,) = context_windows(pipeline.tokenizer, *given, *sizes)
+    return len(windowed.windows)
 
 
 def _choices(pipeline, questions, contexts):

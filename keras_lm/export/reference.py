@@ -211,6 +211,23 @@ def refuse_far(what: str, checked: dict, tolerance: float) -> None:
     )
 
 
+def refuse_strange_columns(checked: dict, expected: dict) -> None:
+    """Raises unless a SavedModel names the columns of its scores as the model does.
+
+    Args:
+        checked: dict of a checker: `columns`, lists of str, each once.
+        expected: dict of a `reference`: `labels`.
+
+    Raises:
+        ExportError: there are others.
+    """
+    if checked["columns"] != [expected["labels"]]:
+        raise ExportError(
+            "The SavedModel must give each score with its label, "
+            f"{expected['labels']} of every row. Received: {checked['columns']}"
+        )
+
+
 def _until(stop, tokens):
     """The tokens up to the first stop token, which is the last."""
     return tokens[: tokens.index(stop) + 1] if stop in tokens else tokens

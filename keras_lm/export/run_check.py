@@ -110,6 +110,26 @@ def same_choice(places, expected):
     return chosen[..., 0] >= expected.max(axis=-1) - 1e-5
 
 
+def columns_of(answer, labels):
+    """Which labels a SavedModel gives its scores, and which it says is the one.
+
+    Args:
+        answer: dict of arrays, of `served`: `labels`, bytes `(B, C)`, `scores`, float
+            `(B, C)`, and perhaps `label`, bytes `(B,)`.
+        labels: list of `C` str, those of the model.
+
+    Returns:
+        `(columns, named)`: lists of `C` str, each once, so one if all rows are alike;
+        and list of `B` str, where there is no `label` those of the largest scores.
+    """
+    rows = [tuple(one.decode("utf-8") for one in row) for row in answer["labels"]]
+    if "label" in answer:
+        named = [label.decode("utf-8") for label in answer["label"]]
+    else:
+        named = [labels[place] for place in answer["scores"].argmax(axis=1)]
+    return [list(row) for row in dict.fromkeys(rows)], named
+
+
 def judged(differences, equal, names=None):
     """What is told of every export.
 

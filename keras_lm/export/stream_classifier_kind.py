@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from keras_lm.export.export_error import ExportError
+from keras_lm.export.named_scores import named_scores
 from keras_lm.export.reference import (
     PROBES,
     as_bytes,
     refuse_far,
     refuse_not_finite,
+    refuse_strange_columns,
 )
 from keras_lm.pipelines.stream_arrays import PADDING, padded_token_ids
 from keras_lm.text import unicode
@@ -82,6 +84,7 @@ def refuse(checked: dict, expected: dict) -> float:
         ExportError: it does not agree.
     """
     refuse_far("scores", checked, TOLERANCE)
+    refuse_strange_columns(checked, expected)
     if not checked["agrees"]:
         raise ExportError(
             "The SavedModel must name the label that the model does. "
@@ -106,7 +109,6 @@ def saved_model_signatures(pipeline):
     tokenizer = None
     if pipeline.tokenizer is not None:
         tokenizer = GraphTokenizer(pipeline.tokenizer)
-    labels = tf.constant(pipeline.labels)
 
     def serve(**inputs):
         count = tf.shape(next(iter(inputs.values())))[0]
@@ -116,10 +118,7 @@ def saved_model_signatures(pipeline):
                 length = spec["max_length"]
                 inputs[name] = _encode(tokenizer, name, inputs[name], length)
         logits = _call_model(pipeline.model, inputs)[:count]
-        return {
-            "label": tf.gather(labels, tf.argmax(logits, axis=-1)),
-            "scores": tf.nn.softmax(logits),
-        }
+        return named_scores(pipeline.labels, logits)
 
     specs = _specs(pipeline.model, None, texts=tokenizer is not None)
     function = tf.function(serve, autograph=False).get_concrete_function(**specs)

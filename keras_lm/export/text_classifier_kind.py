@@ -9,6 +9,7 @@ from keras_lm.export.graph_texts import (
     graph_arrays,
     graph_tokenizer,
 )
+from keras_lm.export.named_scores import named_scores, probabilities
 from keras_lm.export.reference import (
     PROBES,
     as_bytes,
@@ -16,6 +17,7 @@ from keras_lm.export.reference import (
     refuse_far,
     refuse_none_fits,
     refuse_not_finite,
+    refuse_strange_columns,
 )
 from keras_lm.pipelines.text_arrays import text_arrays
 
@@ -69,6 +71,7 @@ def refuse(checked: dict, expected: dict) -> float:
         ExportError: it does not agree.
     """
     refuse_far("scores", checked, TOLERANCE)
+    refuse_strange_columns(checked, expected)
     if not checked["agrees"]:
         raise ExportError(
             "The SavedModel must name the label that the model does. "
@@ -89,18 +92,12 @@ def saved_model_signatures(pipeline):
     Raises:
         ExportError: the tokenizer cannot be in a graph.
     """
-    import tensorflow as tf
-
     tokenizer = graph_tokenizer(pipeline.tokenizer)
-    labels = tf.constant(pipeline.labels)
 
     def serve(text, text_pair=None):
         arrays = graph_arrays(tokenizer, pipeline, text, text_pair)
         logits = pipeline.model(arrays, training=False)
-        return {
-            "label": tf.gather(labels, tf.argmax(logits, axis=-1)),
-            "scores": _probabilities(pipeline, logits),
-        }
+        return named_scores(pipeline.labels, logits, pipeline.multi_label)
 
     names = ["text", "text_pair"] if pipeline.pairs else ["text"]
     function = graph_function(serve, dict.fromkeys(names, "string"), [None])
@@ -119,7 +116,8 @@ def litert_signatures(pipeline) -> dict:
 
     def classify(**arrays):
         logits = pipeline.model(arrays, training=False)
-        return {"logits": logits, "probabilities": _probabilities(pipeline, logits)}
+        shares = probabilities(logits, pipeline.multi_label)
+        return {"logits": logits, "probabilities": shares}
 
     function = graph_function(classify, _inputs(pipeline), [1, None])
     return {"classify": function}
@@ -179,9 +177,3 @@ def _inputs(pipeline):
 
 def _uses_segments(pipeline):
     return pipeline.pairs and pipeline.model.encoder.num_segments > 1
-
-
-def _probabilities(pipeline, logits):
-    import tensorflow as tf
-
-    return tf.sigmoid(logits) if pipeline.multi_label else tf.nn.softmax(logits)

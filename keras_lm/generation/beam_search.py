@@ -91,7 +91,7 @@ def beam_search(
         sampler: what reshapes the logits before they become log-probabilities, a
             function of `generation.samplers`: `no_repeat_ngram`, `suppress`,
             `repetition_penalty`. Nothing is drawn. It sees prompt, prefix and new
-            tokens, but no start token, which nobody said.
+            tokens, but neither start token nor stop tokens, which nobody said.
         num_groups: int, divides `beam_size` and `num_hypotheses`. The beam is divided
             into groups, each a search of its own that answers its share of the
             hypotheses; a group keeps from tokens that those before it took at the step.

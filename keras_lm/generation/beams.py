@@ -30,7 +30,7 @@ from keras import ops
 
 from keras_lm import backend
 from keras_lm.generation.choose import choose, scored
-from keras_lm.generation.decoding import is_stop
+from keras_lm.generation.decoding import is_stop, seen_by
 from keras_lm.generation.hypotheses import joined, keep_best, no_hypotheses
 from keras_lm.generation.token_sets import exclude_others
 
@@ -168,7 +168,7 @@ def _step(model, token_ids, state, plan, padding_mask=None) -> tuple[Any, Any, A
 
 def _log_probs(logits, history, state, step, plan):
     """What the sampler makes of the logits, as log-probabilities `(rows, V)`."""
-    visible = state["clock"]["visible"]
+    visible = seen_by(plan.sampler, history, state, plan.stop_token_ids)
     if plan.has_start:
         visible = ops.logical_and(visible, _behind_the_start(state["clock"]))
     logits = plan.sampler(logits, history, visible)

@@ -12,6 +12,7 @@ import functools
 from keras import ops
 
 from keras_lm import backend
+from keras_lm.generation.samplers import greedy
 
 
 def begin(model, token_ids, padding_mask, num_slots, noise, sampler, stop_token_ids):
@@ -34,7 +35,8 @@ def begin(model, token_ids, padding_mask, num_slots, noise, sampler, stop_token_
     logits, state = model.step(token_ids, state, padding_mask, last_only=True)
     history = ops.zeros((batch_size, num_slots), "int32")
     history = backend.write_slots(history, token_ids, ops.zeros((), "int32"), axis=1)
-    token = _draw(logits[:, -1], history, state, sampler, noise)
+    visible = seen_by(sampler, history, state, stop_token_ids)
+    token = _draw(logits[:, -1], history, visible, sampler, noise)
     return {
         "state": state,
         "history": history,
@@ -60,7 +62,8 @@ def advance(model, carry, noise, sampler, stop_token_ids):
     index = carry["state"]["clock"]["index"]
     history = backend.write_slots(carry["history"], shown, index, axis=1)
     logits, state = model.step(shown, carry["state"])
-    token = _draw(logits[:, -1], history, state, sampler, noise)
+    visible = seen_by(sampler, history, state, stop_token_ids)
+    token = _draw(logits[:, -1], history, visible, sampler, noise)
     token = ops.where(carry["finished"], carry["token"], token)
     finished = ops.logical_or(carry["finished"], is_stop(token, stop_token_ids))
     return {"state": state, "history": history, "token": token, "finished": finished}
@@ -80,8 +83,30 @@ def is_stop(token, stop_token_ids):
     return stops
 
 
-def _draw(logits, history, state, sampler, noise):
-    logits = sampler(logits, history, state["clock"]["visible"])
+def seen_by(sampler, history, state, stop_token_ids):
+    """Which slots a sampler sees: the real tokens, but no stop tokens.
+
+    A stop token that stands before the new ones was not said by who has yet to end: a
+    text begins after the token that also ends it, and so does each turn of a chat. A
+    sampler that punishes what is there would keep rows from ending.
+
+    Args:
+        sampler: see `samplers`; greedy ones look at nothing.
+        history: int32 `(B, L)`.
+        state: the model's state.
+        stop_token_ids: tuple of int.
+
+    Returns:
+        bool `(B, L)`.
+    """
+    visible = state["clock"]["visible"]
+    if not stop_token_ids or sampler is greedy():
+        return visible
+    return ops.logical_and(visible, ops.logical_not(is_stop(history, stop_token_ids)))
+
+
+def _draw(logits, history, visible, sampler, noise):
+    logits = sampler(logits, history, visible)
     if not getattr(sampler, "is_greedy", False):
         logits = logits + noise(ops.shape(logits))
     return ops.cast(ops.argmax(logits, axis=-1), "int32")

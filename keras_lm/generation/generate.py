@@ -46,7 +46,8 @@ def generate(
             anywhere; rows are moved to the right inside.
         sampler: a function of `generation.samplers`, or the name of one that needs no
             arguments ("greedy", "random").
-        stop_token_ids: ints. After one of these a row has ended and repeats it.
+        stop_token_ids: ints. After one of these a row has ended and repeats it. A
+            sampler does not see those of a prompt.
         seed: int or `None`. The same seed gives the same batch the same tokens on one
             backend; `None` takes one from Python's `random`.
 

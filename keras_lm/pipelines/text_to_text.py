@@ -40,6 +40,7 @@ class TextToText:
             word; `None` for an eighth.
 
     Raises:
+        TypeError: a tokenizer is a `text.HuggingFaceTokenizer`.
         ValueError: the vocabularies of model and tokenizers differ in size, or a number
             is out of range.
 

@@ -1,126 +1,149 @@
-"""Rows, offsets, spans and answers of Python, in a graph; our words."""
+"""Spans and answers of Python, in a graph, over all windows of a context."""
 
-import functools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import strategies as st
 
-from keras_lm.export.graph_answers import graph_answers, graph_best, graph_windows
+from keras_lm.export import graph_answers as module
+from keras_lm.export.graph_answers import graph_answers, graph_best, graph_odds
 from keras_lm.export.graph_texts import graph_tokenizer
+from keras_lm.export.graph_windows import graph_windows
 from keras_lm.pipelines.span_log_shares import span_log_shares
 from keras_lm.text.context_windows import context_windows, window_arrays
-from tests.checks import assert_close, examples
+from tests.checks import assert_close
 from tests.text.samples import TOKENIZER
-from tests.text.test_context_windows import bert
 
 pytestmark = pytest.mark.once
-QUESTIONS = ["area", "中文?", b"\xff ok", " width ", "é 👩‍👧"]
+GRAPH = graph_tokenizer(TOKENIZER)
 CONTEXTS = [
-    "The area of a circle.",
-    "中文分词 🙂 \u3000e\u0301",
-    b"\n def \xff area(x)  ",
+    "é中🙂x 0123456789",
+    "中文分词 of \u3000 width",
     "w",
-    "x" * 30,
+    b"\n \xff area(x)  def\n ",
+    "a 👩‍👧 of a square",
 ]
-SETTINGS = {"max_length": 99, "max_answer_length": 3, "no_answer": True}
-TOKENIZERS = {"sentencepiece": lambda: TOKENIZER, "bert": bert}
 
 
-@functools.cache
-def windows_in_graph(kind, **settings):
-    tokenizer = TOKENIZERS[kind]()
-    about = {**SETTINGS, "threshold": 0.0, **settings, "tokenizer": tokenizer}
-    pipeline, graph = SimpleNamespace(**about), graph_tokenizer(tokenizer)
+def random_model(seed, read=None):
+    """Logits that no two places have in common, the same for the same row.
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * 2)
-    def run(question, context):
-        return graph_windows(graph, pipeline, question, context)
+    `read` is told how many rows there are each time.
+    """
+    scales = np.random.default_rng(seed).uniform(1, 9, size=(3, 2)).astype("float32")
 
-    run.kept = graph
-    return run
+    def model(arrays, training):
+        token_ids = tf.cast(arrays["token_ids"], tf.float32)[..., tf.newaxis]
+        place = tf.range(tf.shape(token_ids)[1], dtype=tf.float32)[:, tf.newaxis]
+        before = tf.cumsum(token_ids, axis=1)
+        if read is not None:
+            read.append(int(token_ids.shape[0]))
+        return 4.0 * tf.sin(token_ids * scales[0] + place * scales[1]) + tf.cos(
+            before * scales[2]
+        )
 
-
-@pytest.mark.parametrize("kind", TOKENIZERS)
-def test_rows_and_offsets_are_those_of_python(kind):
-    tokenizer = TOKENIZERS[kind]()
-    run = windows_in_graph(kind)
-
-    arrays, starts, ends = run(QUESTIONS, CONTEXTS)
-
-    windowed = context_windows(tokenizer, QUESTIONS, CONTEXTS)
-    expected = window_arrays(tokenizer, windowed)
-    assert set(arrays) == set(expected)
-    for name, array in expected.items():
-        assert arrays[name].dtype == array.dtype
-        assert np.array_equal(arrays[name], array), name
-    for row, one in enumerate(windowed):
-        (window,) = one.windows
-        inside = slice(window.first, window.first + window.num_tokens)
-        found = np.stack([starts[row, inside], ends[row, inside]], axis=1)
-        assert np.array_equal(found, one.offsets)
-    empty, _, _ = run(tf.constant([], tf.string), tf.constant([], tf.string))
-    assert empty["context_mask"].shape == (0, 1)
+    return model
 
 
-@pytest.mark.parametrize("no_answer", [True, False])
-@given(st.integers(0, 2**31), st.integers(1, 5))
-@examples(30)
-def test_answers_are_those_of_python(no_answer, seed, most):
+def answered(pipeline, questions, contexts):
+    """`(best, answers)` of the graph, run eagerly."""
+    question, context = (tf.constant(side, tf.string) for side in (questions, contexts))
+    windows = graph_windows(GRAPH, pipeline, question, context)
+    odds = graph_odds(GRAPH, pipeline, windows)
+    best, *about_none = graph_best(pipeline, windows, context, odds)
+    return best, graph_answers(pipeline, best, *about_none)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_answers_are_those_of_python(seed):
     rng = np.random.default_rng(seed)
-    count = int(rng.integers(1, 9))
-    (windowed,) = context_windows(TOKENIZER, ["ÿ"], [" ".join("é中🙂x"[:count])])
-    arrays = window_arrays(TOKENIZER, [windowed])
-    logits = rng.normal(size=(*arrays["token_ids"].shape, 2), scale=3.0)
-    first, offsets = windowed.windows[0].first, windowed.offsets
-    places = np.zeros((2, 1, logits.shape[1]), "int32")
-    places[:, 0, first : first + len(offsets)] = offsets.T
-    shares, none = span_log_shares(windowed, [*logits], most, no_answer)
-    lead = shares.max() - none if no_answer else 0.0
-    threshold = float(lead + rng.normal())  # below the best span's lead, or above
+    # No window is as another, so that no two spans are as likely.
+    contexts = [CONTEXTS[place] for place in rng.permutation(5)]
+    max_length, stride = int(rng.integers(6, 20)), int(rng.integers(0, 6)) or None
+    most, no_answer = int(rng.integers(1, 6)), seed % 2 == 0
+    windowed = context_windows(TOKENIZER, ["ÿ"] * 5, contexts, max_length, stride)
+    threshold = float(rng.normal(loc=6.0, scale=3.0))
+    read = []
     pipeline = SimpleNamespace(
-        max_answer_length=most, no_answer=no_answer, threshold=threshold
+        model=random_model(seed, read),
+        tokenizer=TOKENIZER,
+        max_length=max_length,
+        stride=stride,
+        max_answer_length=most,
+        no_answer=no_answer,
+        threshold=threshold,
     )
 
-    best, *about_none = graph_best(
-        pipeline,
-        tf.constant(logits, tf.float32),
-        tf.constant([windowed.context]),
-        tf.constant(arrays["context_mask"]),
-        *(tf.constant(one) for one in places),
-    )
-    found = graph_answers(pipeline, best, *about_none)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_AT_ONCE", 4)
+        best, found = answered(pipeline, ["ÿ"] * 5, contexts)
 
-    token, more = np.unravel_index(shares.argmax(), shares.shape)
-    start, end = offsets[token, 0], offsets[token + more, 1]
-    answer = windowed.context[start:end], start, end, np.exp(shares.max())
-    assert_answer(best, answer)
-    if no_answer and not shares.max() - none > threshold:
-        answer = "", -1, -1, np.exp(none)
-    assert_answer(found, answer)
+    total = sum(len(one.windows) for one in windowed)
+    assert read == [4] * (total // 4) + [total % 4] * (total % 4 > 0)
+    for row, one in enumerate(windowed):
+        arrays = window_arrays(TOKENIZER, [one])
+        logits = pipeline.model(arrays, training=False).numpy()
+        shares, none = span_log_shares(one, [*logits], most, no_answer)
+        token, more = np.unravel_index(shares.argmax(), shares.shape)
+        start, end = one.offsets[token, 0], one.offsets[token + more, 1]
+        answer = one.context[start:end], start, end, np.exp(shares.max())
+        assert_answer(best, row, answer)
+        if no_answer and not shares.max() - none > threshold:
+            answer = "", -1, -1, np.exp(none)
+        assert_answer(found, row, answer)
 
 
-def assert_answer(found, answer):
-    assert found["answer"].numpy()[0].decode() == answer[0]
-    assert (int(found["start"][0]), int(found["end"][0])) == answer[1:3]
+def assert_answer(found, row, answer):
+    assert found["answer"].numpy()[row].decode() == answer[0]
+    assert (int(found["start"][row]), int(found["end"][row])) == answer[1:3]
     assert found["start"].dtype == found["end"].dtype == tf.int32
-    assert_close(found["score"], [answer[3]])
+    assert_close(found["score"][row], answer[3])
 
 
-def test_what_does_not_fit_is_an_error_in_our_words():
-    run = windows_in_graph("sentencepiece", max_length=20)
-    Refused = tf.errors.InvalidArgumentError  # noqa: N806
+def test_an_answer_on_the_border_of_a_window_is_found_in_the_next():
+    # Of "ÿ" + end + 4 tokens + end = 8: windows begin 2 tokens after one another, so
+    # that "34" is cut by the first, and whole in the second. (A digit is a token.)
+    ids = [TOKENIZER.encode(one) for one in "34"]
+    assert [len(one) for one in ids] == [1, 1]
 
-    with pytest.raises(Refused, match="A pair must have at most 20 tokens"):
-        run(["a"], ["\0" * 20])
-    with pytest.raises(Refused, match="a `context` for each `question`"):
-        run(["a", "b"], ["a"])
-    with pytest.raises(Refused, match="A question must hold some text"):
-        run(["a", " \n"], ["a", "a"])
-    with pytest.raises(Refused, match="A context must hold some text"):
-        run(["a", "a"], ["", "a"])
-    with pytest.raises(Refused, match="A context must hold some text"):
-        windows_in_graph("bert")(["a"], ["\0"])
+    def model(arrays, training):
+        sides = [tf.cast(arrays["token_ids"] == one, tf.float32) for [one] in ids]
+        return 9.0 * tf.stack(sides, axis=-1)
+
+    pipeline = SimpleNamespace(
+        model=model,
+        tokenizer=TOKENIZER,
+        max_length=len(TOKENIZER.encode("ÿ")) + 2 + 4,
+        stride=None,
+        max_answer_length=2,
+        no_answer=True,
+        threshold=17.9,  # both logits, not one
+    )
+
+    _, found = answered(pipeline, ["ÿ"] * 3, ["01234567", "0", "344"])
+    _, apart = answered(
+        SimpleNamespace(**{**vars(pipeline), "stride": 4}), ["ÿ"], ["01234567"]
+    )
+
+    rows = zip(found["answer"].numpy(), found["start"].numpy(), strict=True)
+    assert list(rows) == [(b"34", 3), (b"", -1), (b"34", 0)]
+    assert apart["answer"].numpy().tolist() == [b""]
+
+
+def test_no_question_has_no_answer():
+    pipeline = SimpleNamespace(
+        model=random_model(0),
+        tokenizer=TOKENIZER,
+        max_length=20,
+        stride=None,
+        max_answer_length=3,
+        no_answer=True,
+        threshold=0.0,
+    )
+
+    _, found = answered(pipeline, [], [])
+
+    assert {name: one.shape for name, one in found.items()} == dict.fromkeys(
+        ("answer", "start", "end", "score"), (0,)
+    )

@@ -15,6 +15,7 @@ from keras_lm.export.question_answerer_kind import (
     reference,
     refuse,
 )
+from keras_lm.export.reference import as_bytes
 from keras_lm.text.context_windows import context_windows, window_arrays
 from tests.checks import assert_close
 from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
@@ -25,6 +26,9 @@ from tests.fakes import random_weights
 pytestmark = pytest.mark.slow_elsewhere
 QUESTIONS = [prompt or "nothing?" for prompt in PROMPTS]
 CONTEXTS = [*QUESTIONS[1:], " Returns the sum. \u3000🙂 "]
+# One window, several, one and many of one batch.
+LONG = [CONTEXTS[0], "中文，再加 👩‍👧 的 🙂 字。" * 9, CONTEXTS[2]]
+LONG += ["Returns the sum of " * 40 + "two 值", b"\xff def main(): \xe4 pass " * 7]
 BLOCKED = ["tensorflow", "keras", "keras_lm", "jax", "torch"]
 NONE = "no answer"
 
@@ -100,6 +104,31 @@ def test_the_saved_model_says_what_the_pipeline_says(signatures, answerer):
     assert_close(scores, shares, 1e-4)
     assert 0 < spans.count(("", -1, -1)) < len(spans)  # some have none
     assert serve(signatures, [], [])[1].shape == (0,)
+
+
+@pytest.mark.parametrize("name", ["serving_default", "best"])
+def test_a_context_of_any_length_is_read_in_the_pipelines_windows(
+    signatures, answerer, name
+):
+    sizes = answerer.max_length, answerer.stride
+    windowed = context_windows(answerer.tokenizer, QUESTIONS, LONG, *sizes)
+    counts = [len(one.windows) for one in windowed]
+    assert counts[0] == 1 and sum(counts) > 32 and len(set(counts)) > 3, counts
+
+    spans, scores = serve(signatures, QUESTIONS, LONG, name)
+
+    if name == "best":
+        best = [best for (best,) in answerer.n_best(QUESTIONS, LONG, 1)]
+        expected, shares = [one[:3] for one in best], [one.score for one in best]
+        ends = [one.offsets[one.windows[0].num_tokens - 1, 1] for one in windowed]
+        assert any(start >= end for (_, start, _), end in zip(expected, ends))
+    else:
+        expected, shares = expected_of(answerer, QUESTIONS, LONG)
+    assert spans == expected
+    assert_close(scores, shares, 1e-4)
+    alone, score = serve(signatures, QUESTIONS[3:4], LONG[3:4], name)
+    assert alone == spans[3:4]
+    assert_close(score, scores[3:4])
 
 
 def test_best_is_the_likeliest_span_whatever_the_threshold(signatures, answerer):
@@ -189,15 +218,17 @@ def test_the_other_way_round(tmp_path):
     answerer = make_question_answerer(
         pretrained_tokenizer(), num_segments=1, no_answer=False
     )
+    answerer.stride = 9
     saved_model = export_saved_model(answerer, tmp_path / "a")
     litert = export_litert(answerer, tmp_path / "a.tflite", "dynamic_int8")
 
     assert saved_model.agrees
     for signatures in loaded_signatures(saved_model.path):
-        spans, scores = serve(signatures, QUESTIONS, CONTEXTS)
-        expected, shares = expected_of(answerer, QUESTIONS, CONTEXTS)
-        assert spans == expected
-        assert_close(scores, shares, 1e-4)
+        for contexts in (CONTEXTS, LONG):
+            spans, scores = serve(signatures, QUESTIONS, contexts)
+            expected, shares = expected_of(answerer, QUESTIONS, contexts)
+            assert spans == expected
+            assert_close(scores, shares, 1e-4)
     assert (tmp_path / "a.tokenizer.json").exists()
     assert litert.largest_difference > 0
 
@@ -213,11 +244,31 @@ def test_lstms_answer_as_well(tmp_path):
     assert max(saved_model.largest_difference, litert.largest_difference) < 1e-4
     assert strange_ops(litert.path.read_bytes()) == set()
     for signatures in loaded_signatures(saved_model.path):
-        spans, scores = serve(signatures, QUESTIONS, CONTEXTS)
-        expected, shares = expected_of(answerer, QUESTIONS, CONTEXTS)
-        assert spans == expected
-        assert len(set(spans)) > 2
-        assert_close(scores, shares, 1e-4)
+        for contexts in (CONTEXTS, LONG):
+            spans, scores = serve(signatures, QUESTIONS, contexts)
+            expected, shares = expected_of(answerer, QUESTIONS, contexts)
+            assert spans == expected
+            assert len(set(spans)) > 2
+            assert_close(scores, shares, 1e-4)
+
+
+def test_exports_are_held_to_a_context_of_several_windows_too(tmp_path):
+    for options in ({"max_length": 67}, {"max_length": 31, "stride": 9}):
+        answerer = make_question_answerer(**options)
+
+        expected = reference(answerer, tmp_path)
+
+        given = expected["questions"], expected["contexts"]
+        given = [[as_bytes(text) for text in side] for side in given]
+        windowed = context_windows(answerer.tokenizer, *given, *options.values())
+        counts = [len(one.windows) for one in windowed]
+        assert set(counts[:-1]) == {1} and counts[-1] >= 3
+        rows = [window.token_ids for one in windowed for window in one.windows]
+        assert expected["inputs"]["token_ids"] == rows
+        assert len(expected["logits"]) == len(rows)
+        assert len(expected["choices"]) == len(windowed)
+        best = answerer.n_best(*given, 1)[-1][0]
+        assert expected["choices"][-1][0][:3] == list(best[:3])
 
 
 def test_a_file_of_one_segment_takes_none():

@@ -141,3 +141,17 @@ def test_texts_as_they_were():
     found = run_check.strings(["", text])
     assert found.numpy().tolist() == [b"", run_check.as_bytes(text)]
     assert run_check.strings([]).shape == (0,)
+
+
+@pytest.mark.parametrize("strange", [False, True])
+def test_labels_of_scores_with_and_without_one_that_is_named(strange):
+    rows = [["é", "中"], ["é", "x" if strange else "中"]]
+    answer = {"labels": np.array([[one.encode() for one in row] for row in rows])}
+    answer["scores"] = np.array([[0.1, 0.2], [0.8, 0.7]])
+
+    columns, named = run_check.columns_of(answer, ["é", "中"])
+    first, _ = run_check.columns_of(answer, ["a", "b"])
+    _, said = run_check.columns_of({**answer, "label": [b"z", b"y"]}, ["é", "中"])
+
+    assert columns == first == (rows if strange else rows[:1])
+    assert (named, said) == (["中", "é"], ["z", "y"])

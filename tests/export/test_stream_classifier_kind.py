@@ -30,7 +30,7 @@ PRESENCE = list(itertools.product([True, False], repeat=3))
 
 
 def served(signatures, inputs, present):
-    """`(labels, scores)` of the SavedModel; `present` has a bool for each stream."""
+    """`(labels, columns, scores)`; `present` has a bool for each stream."""
     import tensorflow as tf
 
     arguments = {name: tf.constant(inputs[name]) for name in NAMES}
@@ -39,7 +39,9 @@ def served(signatures, inputs, present):
         arguments[f"{name}_present"] = tf.fill(size, there)
     answer = signatures["serving_default"](**arguments)
     labels = [label.decode("utf-8") for label in answer["label"].numpy()]
-    return labels, answer["scores"].numpy()
+    rows = answer["labels"].numpy()
+    columns = [[label.decode("utf-8") for label in row] for row in rows]
+    return labels, columns, answer["scores"].numpy()
 
 
 def with_missing(inputs, present):
@@ -66,9 +68,10 @@ def test_the_saved_model_says_what_the_pipeline_says(
 ):
     inputs = with_missing(INPUTS, present)
 
-    labels, scores = served(classifier_signatures, INPUTS, present)
+    labels, columns, scores = served(classifier_signatures, INPUTS, present)
 
     assert labels == classifier(inputs)
+    assert columns == [classifier.labels] * len(TITLES)
     assert_close(scores, classifier.probabilities(inputs))
 
 
@@ -101,9 +104,9 @@ def test_answers_differ_from_example_to_example(classifier):
 def test_a_batch_of_nothing_is_answered(classifier_signatures):
     inputs = {"photo": PHOTOS[:0], "sound": SOUNDS[:0], "title": np.array([], "S1")}
 
-    labels, scores = served(classifier_signatures, inputs, [True, True, True])
+    labels, columns, scores = served(classifier_signatures, inputs, [True] * 3)
 
-    assert labels == []
+    assert labels == columns == []
     assert scores.shape == (0, 4)
 
 
@@ -231,7 +234,8 @@ def test_logits_that_are_not_finite_are_refused(tmp_path):
 
 
 CHECKED = {"largest_difference": 1e-7, "greedy_agreement": 1.0, "finite": True}
-CHECKED |= {"agrees": True, "named": ["cat"]}
+CHECKED |= {"agrees": True, "named": ["cat"], "columns": [["cat", "猫"]]}
+EXPECTED = {"labels": ["cat", "猫"]}
 
 
 @pytest.mark.parametrize(
@@ -241,9 +245,10 @@ CHECKED |= {"agrees": True, "named": ["cat"]}
         ({"largest_difference": math.nan}, "scores must be within 0.0001"),
         ({"finite": False}, "scores must be within 0.0001"),
         ({"agrees": False}, "must name the label that the model does"),
+        ({"columns": [["猫", "cat"]]}, "must give each score with its label"),
     ],
 )
 def test_a_saved_model_that_disagrees_is_refused(changes, words):
-    assert refuse(CHECKED, {}) == 1.0
+    assert refuse(CHECKED, EXPECTED) == 1.0
     with pytest.raises(ExportError, match=words):
-        refuse({**CHECKED, **changes}, {})
+        refuse({**CHECKED, **changes}, EXPECTED)

@@ -67,8 +67,11 @@ def serve(signatures, *sides):
     names = ("text", "text_pair")[: len(sides)]
     given = {name: tf.constant(side, tf.string) for name, side in zip(names, sides)}
     answer = signatures["serving_default"](**given)
-    labels = [label.decode("utf-8") for label in answer["label"].numpy()]
-    return labels, answer["scores"].numpy()
+    return {name: one.numpy() for name, one in answer.items()}
+
+
+def decoded(names):
+    return [name.decode("utf-8") for name in names]
 
 
 def test_they_agree_with_the_model_on_this_backend(saved_model, litert):
@@ -78,13 +81,24 @@ def test_they_agree_with_the_model_on_this_backend(saved_model, litert):
 
 
 def test_the_saved_model_says_what_the_pipeline_says(signatures, of_pairs):
-    labels, scores = serve(signatures, PROMPTS, OTHERS)
+    answer = serve(signatures, PROMPTS, OTHERS)
 
-    assert labels == of_pairs(PAIRS)
+    scores = answer["scores"]
+    assert set(answer) == {"labels", "scores"}  # any number of them, so not one
     assert_close(scores, of_pairs.probabilities(PAIRS))
     assert len(np.unique(scores.round(3), axis=0)) == len(PAIRS)
     assert np.abs(scores.sum(axis=1) - 1).max() > 0.05  # each has its own
-    assert serve(signatures, [], [])[1].shape == (0, 3)
+    # What a client does, who knows the answer only.
+    threshold = float(np.median(scores))
+    found = [
+        decoded(names[order[row[order] >= threshold]])
+        for names, row, order in zip(
+            answer["labels"], scores, np.argsort(-scores, axis=1), strict=True
+        )
+    ]
+    assert found == of_pairs.labels_above(PAIRS, threshold)
+    nothing = serve(signatures, [], [])
+    assert nothing["scores"].shape == nothing["labels"].shape == (0, 3)
 
 
 def test_names_and_tokenizer_lie_beside(litert):
@@ -143,9 +157,10 @@ def test_the_other_way_round(of_pairs, tmp_path):
 
     assert saved_model.agrees
     for signatures in loaded_signatures(saved_model.path):
-        labels, scores = serve(signatures, PROMPTS)
-        assert labels == classifier(PROMPTS)
-        assert_close(scores, classifier.probabilities(PROMPTS))
+        answer = serve(signatures, PROMPTS)
+        assert decoded(answer["label"]) == classifier(PROMPTS)
+        assert [decoded(row) for row in answer["labels"]] == [LABELS] * len(PROMPTS)
+        assert_close(answer["scores"], classifier.probabilities(PROMPTS))
     assert (tmp_path / "pairs.tokenizer.json").exists()
     assert litert.largest_difference > 0
 
@@ -162,9 +177,9 @@ def test_an_lstm_reads_the_texts_as_well(tmp_path):
     for signatures in loaded_signatures(saved_model.path):
         for count in (1, len(PROMPTS)):  # of other lengths
             given = list(zip(PROMPTS, PROMPTS[::-1], strict=True))[:count]
-            labels, scores = serve(signatures, *map(list, zip(*given, strict=True)))
-            assert labels == pairs(given)
-            assert_close(scores, pairs.probabilities(given))
+            answer = serve(signatures, *map(list, zip(*given, strict=True)))
+            assert decoded(answer["label"]) == pairs(given)
+            assert_close(answer["scores"], pairs.probabilities(given))
 
 
 # ----------------------------------------------------------------------- errors
@@ -179,7 +194,8 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
 
 
 CHECKED = {"largest_difference": 1e-7, "greedy_agreement": 0.5, "finite": True}
-CHECKED |= {"furthest": ["中"], "agrees": True, "named": ["坏"]}
+CHECKED |= {"furthest": ["中"], "agrees": True, "named": ["坏"], "columns": [LABELS]}
+EXPECTED = {"labels": LABELS}
 
 
 @pytest.mark.parametrize(
@@ -189,9 +205,11 @@ CHECKED |= {"furthest": ["中"], "agrees": True, "named": ["坏"]}
         ({"largest_difference": math.nan}, "scores must be within 0.0001"),
         ({"finite": False}, "scores must be within 0.0001"),
         ({"agrees": False}, r"must name the label that the model does.*\['坏'\]"),
+        ({"columns": [LABELS[::-1]]}, "give each score with its label.*'🙂', '坏'"),
+        ({"columns": [LABELS, ["x"] * 3]}, "give each score with its label"),
     ],
 )
 def test_a_saved_model_that_disagrees_is_refused(changes, message):
-    assert refuse(CHECKED, {}) == 0.5
+    assert refuse(CHECKED, EXPECTED) == 0.5
     with pytest.raises(ExportError, match=message):
-        refuse({**CHECKED, **changes}, {})
+        refuse({**CHECKED, **changes}, EXPECTED)

@@ -495,6 +495,19 @@ def test_a_sampler_does_not_see_the_start_token(prefixes):
     assert (once.token_ids[:, 0, 4:] == 0).all() and once.finished.all()
 
 
+def test_a_sampler_does_not_see_the_stop_tokens_of_a_prompt():
+    model, prompts = TableModel(7, seed=5), [[0, 3], [2, 0, 4, 0, 5]]
+    sampler = samplers.no_repeat_ngram(1)
+
+    found = beam_search(model, prompts, None, 1, 8, [0], sampler=sampler)
+
+    greedy = samplers.chain(sampler, samplers.greedy())
+    given = {"sampler": greedy, "stop_token_ids": [0]}
+    tokens = generate(model, prompts, 8, **given)
+    np.testing.assert_array_equal(found.token_ids[:, 0], tokens)
+    assert (tokens[:, -1] == 0).all()
+
+
 @pytest.mark.slow_elsewhere
 def test_groups_keep_apart():
     model = TableModel(9, seed=3, scale=3.0)

@@ -12,7 +12,7 @@ from keras_lm import backend
 from keras_lm.generation import generate, samplers, stream
 from keras_lm.generation.generate import bucket
 from keras_lm.models import TransformerDecoder
-from tests.fakes import AlphabetModel, random_weights, run_of, spell
+from tests.fakes import AlphabetModel, TableModel, random_weights, run_of, spell
 
 VOCABULARY_SIZE = 47
 rng = np.random.default_rng(seed=0)
@@ -145,6 +145,30 @@ def test_the_stream_ends_with_the_last_row():
 
 
 # ----------------------------------------------------------------------- seeds
+
+
+def test_a_sampler_does_not_see_the_stop_tokens_of_a_prompt():
+    # A text begins after the token that ends it, and so do the turns of a chat: the
+    # other tokens were said, and are not said again.
+    model, stop = TableModel(67, seed=3), 0
+    prompts = [[stop, 5, 7, 9], [stop], [6, 2, stop, 11, stop, 12]]
+    sampler = samplers.chain(samplers.no_repeat_ngram(1), samplers.greedy())
+
+    given = {"sampler": sampler, "stop_token_ids": [stop]}
+    # The third time PyTorch plays what it has recorded.
+    found = [generate(model, prompts, 67, **given) for _ in range(3)]
+    steps = np.stack(list(stream(model, prompts, 67, **given)), axis=1)
+
+    for row, prompt in enumerate(prompts):
+        text = list(prompt)
+        while len(text) == len(prompt) or text[-1] != stop:
+            logits = model.logits_after(text)
+            logits[[one for one in text if one != stop]] = -np.inf
+            text.append(int(logits.argmax()))
+        new = text[len(prompt) :]
+        for tokens in (*found, steps):
+            ended = [stop] * (tokens.shape[1] - len(new))
+            assert tokens[row].tolist() == [*new, *ended]
 
 
 def test_the_same_seed_gives_the_same_tokens():

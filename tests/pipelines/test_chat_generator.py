@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_lm import generation, training
+from keras_lm.generation.samplers import chain, greedy, no_repeat_ngram
 from keras_lm.models import LSTMLanguageModel, TransformerDecoder
 from keras_lm.pipelines import ChatGenerator, TextGenerator, load
 from keras_lm.pipelines import chat_generator as module
@@ -68,6 +69,14 @@ def test_the_reply_of_the_script_comes():
     # Roles that a model says are no text, and so forge no turn of the next prompt.
     SCRIPT.play([ASSISTANT, *TALKER.encode("a"), ASSISTANT], rest=END)
     assert SCRIPTED(HELLO) == "a"
+
+
+def test_what_ended_the_turns_before_may_end_the_reply_whatever_the_sampler():
+    said = [300, 301, 302]
+    SCRIPT.play(said, rest=END)
+    once = chain(no_repeat_ngram(1), greedy())  # no token a second time
+
+    assert SCRIPTED(TALKS, sampler=once) == [TALKER.decode(said)] * 4
 
 
 @pytest.mark.parametrize("kind", [TransformerDecoder, LSTMLanguageModel])

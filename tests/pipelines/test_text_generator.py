@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_lm import generation
-from keras_lm.generation.samplers import chain, suppress, top_k
+from keras_lm.generation.samplers import chain, greedy, no_repeat_ngram, suppress, top_k
 from keras_lm.models import TransformerDecoder
 from keras_lm.pipelines import TextGenerator, load
 from keras_lm.text import HuggingFaceTokenizer
@@ -55,6 +55,19 @@ def whole_text(token_ids):
 
 
 # -------------------------------------------------------------------- answers
+
+
+def test_what_begins_a_text_may_end_it_whatever_the_sampler():
+    said = [300, 301, 302]
+    SCRIPT.play(said, rest=SEPARATOR)
+    once = chain(no_repeat_ngram(1), greedy())  # no token a second time
+
+    assert SCRIPTED(["", "中"], sampler=once) == [TOKENIZER.decode(said)] * 2
+    assert "".join(SCRIPTED.stream("", sampler=once)) == TOKENIZER.decode(said)
+    # What the prompt says still counts.
+    repeated = TOKENIZER.decode(said[:1])
+    assert TOKENIZER.encode(repeated) == said[:1]
+    assert SCRIPTED(repeated, 1, sampler=once) != repeated
 
 
 def test_the_text_of_the_script_comes():

@@ -9,7 +9,7 @@ import pytest
 
 from keras_lm.pipelines import TextIndex, load
 from tests.checks import assert_close
-from tests.pipelines.fitted_pipelines import FOUND, QUERIES, RIGHT, WAYS
+from tests.fitted_pipelines import FOUND, QUERIES, RIGHT, WAYS
 from tests.pipelines.test_load import on
 
 BACKENDS = ["torch", "jax", "tensorflow"]  # each saves, the one behind it loads
@@ -40,7 +40,7 @@ def test_a_pipeline_says_what_its_model_has_learned(fitted, name):
 
 SCRIPT = """
 import json, sys
-from tests.pipelines.test_whole_way import said
+from tests.test_whole_way import said
 print(json.dumps(said(*sys.argv[1:])))
 """
 

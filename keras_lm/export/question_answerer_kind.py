@@ -50,7 +50,9 @@ def reference(pipeline, work: Path) -> dict:
     Raises:
         ValueError: no pair fits the model, or the logits are not finite.
     """
-    pairs = list(itertools.islice(_pairs_that_fit(pipeline), _NUM_PROBES))
+    pairs: list[tuple[str, str]] = [
+        *itertools.islice(_pairs_that_fit(pipeline), _NUM_PROBES)
+    ]
     refuse_none_fits(pairs, pipeline.max_length, "Questions and contexts")
     if pipeline.max_length <= _MOST_AT_ONCE:
         pairs.append(_long_pair(pipeline, pairs))

@@ -1,12 +1,11 @@
 """Samplers: plain functions that reshape the logits before a token is drawn.
 
 A sampler is called as `sampler(logits, token_ids, visible)` with float32 logits
-`(B, V)` and the history, int32 token ids `(B, L)` and bool `(B, L)`; it returns
-logits `(B, V)`. A history slot that is not visible has no influence: padding, and the
-stop tokens of a prompt, so that no sampler keeps a row from ending. The decoding
-loop then draws a token by its probability, or takes the most likely one when the
-sampler says `is_greedy`. A function of your own with these three arguments is a
-sampler too.
+`(B, V)` and the history, int32 token ids `(B, L)` and bool `(B, L)`; it returns logits
+`(B, V)`. A history slot that is not visible has no influence: padding, and the stop
+tokens of a prompt, so that no sampler keeps a row from ending. The decoding loop then
+draws a token by its probability, or takes the most likely one when the sampler says
+`is_greedy`. A function of your own with these three arguments is a sampler too.
 
 - Excluded tokens get a low finite number, a billion below the best, never -inf.
 - A row in which a sampler would exclude every token keeps all of them.

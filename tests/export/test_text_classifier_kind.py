@@ -163,6 +163,10 @@ def test_the_other_way_round(of_pairs, tmp_path):
         assert_close(answer["scores"], classifier.probabilities(PROMPTS))
     assert (tmp_path / "pairs.tokenizer.json").exists()
     assert litert.largest_difference > 0
+    pair = "def", "a b"
+    assert (of_pairs.probabilities([pair]) > 0.55).all()
+    (line,) = run_script("classify_text_litert.py", [], litert.path, pair)
+    assert line.split()[1::2] == LABELS  # each is likely
 
 
 @pytest.mark.slow

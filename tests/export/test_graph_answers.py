@@ -16,7 +16,6 @@ from tests.checks import assert_close
 from tests.text.samples import TOKENIZER
 
 pytestmark = pytest.mark.once
-GRAPH = graph_tokenizer(TOKENIZER)
 CONTEXTS = [
     "é中🙂x 0123456789",
     "中文分词 of \u3000 width",
@@ -49,8 +48,9 @@ def random_model(seed, read=None):
 def answered(pipeline, questions, contexts):
     """`(best, answers)` of the graph, run eagerly."""
     question, context = (tf.constant(side, tf.string) for side in (questions, contexts))
-    windows = graph_windows(GRAPH, pipeline, question, context)
-    odds = graph_odds(GRAPH, pipeline, windows)
+    graph = graph_tokenizer(TOKENIZER)
+    windows = graph_windows(graph, pipeline, question, context)
+    odds = graph_odds(graph, pipeline, windows)
     best, *about_none = graph_best(pipeline, windows, context, odds)
     return best, graph_answers(pipeline, best, *about_none)
 

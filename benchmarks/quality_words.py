@@ -10,8 +10,8 @@ word vectors serve the logits too (4.8 million parameters, a fourth of the "medi
 that has 82.7 in the literature after 39 epochs), dropout 0.2 before each layer and
 before the logits. Rows of 20 go on through the text in segments of 35 steps (truncated
 backpropagation). Gradient descent as in the literature, 20 falling to a tenth by a
-cosine, gradients of norm 0.25. (By Adam, 2e-3, cells grow to hundreds within 50 steps,
-so that for hundreds more no word tells of the next.)
+cosine, gradients of norm 0.25. (By Adam, 2e-3, outputs are near -1 or 1 within 60
+steps, whatever comes, and stay there for hundreds.)
 
 The budget is `--minutes` of training, 60 by default. A model that is thrown away takes
 20 steps, and 20 more by the clock; as many steps as then fit the budget are trained,

@@ -48,7 +48,7 @@ def random_model(seed, read=None):
 def answered(pipeline, questions, contexts):
     """`(best, answers)` of the graph, run eagerly."""
     question, context = (tf.constant(side, tf.string) for side in (questions, contexts))
-    graph = graph_tokenizer(TOKENIZER)
+    graph = graph_tokenizer(TOKENIZER)  # here: a seed of other tests would clear it
     windows = graph_windows(graph, pipeline, question, context)
     odds = graph_odds(graph, pipeline, windows)
     best, *about_none = graph_best(pipeline, windows, context, odds)

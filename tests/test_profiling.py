@@ -42,6 +42,7 @@ def test_group_of_products(group, path, shapes):
         ("loss", "aten::cross_entropy_loss/aten::log_softmax/aten::_log_softmax"),
         ("loss", "StatefulPartitionedCall/compile_loss/masked_cross_entropy/Sum:Sum"),
         ("dropout, random numbers", "aten::dropout/aten::bernoulli_"),
+        ("dropout, random numbers", "train/block_1/dropout/mul"),
         ("normalisation", f"{BACK}/attention_norm/jit(_var)/reduce_sum"),
         ("normalisation", f"{GRAPH}/block_0_1/attention_norm_1/mul_1/Mul_1:Mul"),
         ("biases, residuals", f"{BACK}/attention/query/reduce_sum"),

@@ -111,14 +111,11 @@ def _places(tokenizer, pipeline, asked, read):
     numbers = tf.ragged.range(more + 1)  # (B, None)
 
     owners = numbers.value_rowids()
-    start, limit = (tf.cast(one, tf.int32) for one in _limits(read))
+    limits = read.row_starts(), read.row_limits()
+    start, limit = (tf.cast(one, tf.int32) for one in limits)
     first = tf.gather(start, owners) + tf.gather(step, owners) * numbers.values
     behind = tf.minimum(first + tf.gather(room, owners), tf.gather(limit, owners))
     return owners, first, behind
-
-
-def _limits(ragged):
-    return ragged.row_starts(), ragged.row_limits()
 
 
 def _room(most, around):

@@ -21,6 +21,13 @@ class LabelScore(NamedTuple):
     f1: float
     count: int
 
+    def __str__(self):
+        """All four, in half a line."""
+        return (
+            f"precision {self.precision:.3f}, recall {self.recall:.3f}, "
+            f"F1 {self.f1:.3f}; of {self.count}"
+        )
+
 
 class ClassificationReport(NamedTuple):
     """What `classification_report` gives.
@@ -60,10 +67,7 @@ class ClassificationReport(NamedTuple):
                 for label, count in zip(self.by_label, row, strict=True)
                 if count
             )
-            told.append(
-                f"{name}: precision {score.precision:.3f}, recall {score.recall:.3f}, "
-                f"F1 {score.f1:.3f}; of {score.count} given {given or 'nothing'}"
-            )
+            told.append(f"{name}: {score} given {given or 'nothing'}")
         return "\n".join(told)
 
 
@@ -112,21 +116,8 @@ def classification_report(
     Source: https://arxiv.org/abs/1706.04599, section 2 (calibration error);
         https://doi.org/10.1016/0005-2795(75)90109-9 (Matthews' correlation).
     """
-    try:
-        from sklearn import metrics
-    except ImportError as error:
-        raise ImportError(
-            "Scores of classifiers need the extra `evaluate`: pip install "
-            "'keras-lm[evaluate]'. Received: an installation without scikit-learn"
-        ) from error
-
-    names = list(label_names)
-    if np.asarray(probabilities).dtype.kind not in "fiu":
-        raise TypeError(
-            "`probabilities` must be numbers, as `TextClassifier.probabilities` gives. "
-            f"Received: {probabilities!r:.50}"
-        )
-    probabilities = np.asarray(probabilities, "float64")
+    metrics = scikit_metrics()
+    names, probabilities = list(label_names), as_float64(probabilities)
     truth = _checked(list(labels), probabilities, names, num_bins)
     answer = probabilities.argmax(axis=1)
     every = range(len(names))
@@ -145,11 +136,38 @@ def classification_report(
             probabilities.max(axis=1), truth == answer, num_bins
         ),
         confusion=metrics.confusion_matrix(truth, answer, labels=every),
-        by_label={
-            name: LabelScore(float(right), float(found), float(both), int(count))
-            for name, right, found, both, count in zip(names, *scores, strict=True)
-        },
+        by_label=label_scores(names, scores),
     )
+
+
+def scikit_metrics():
+    """`sklearn.metrics`, or an error that names the extra."""
+    try:
+        from sklearn import metrics
+    except ImportError as error:
+        raise ImportError(
+            "Scores of classifiers need the extra `evaluate`: pip install "
+            "'keras-lm[evaluate]'. Received: an installation without scikit-learn"
+        ) from error
+    return metrics
+
+
+def as_float64(probabilities):
+    """Numbers of any kind, and nothing else."""
+    if np.asarray(probabilities).dtype.kind not in "fiu":
+        raise TypeError(
+            "`probabilities` must be numbers, as `TextClassifier.probabilities` gives. "
+            f"Received: {probabilities!r:.50}"
+        )
+    return np.asarray(probabilities, "float64")
+
+
+def label_scores(names, scores) -> dict[str, LabelScore]:
+    """By name, of four arrays: precision, recall, F1 and count of each."""
+    return {
+        name: LabelScore(float(right), float(found), float(both), int(count))
+        for name, right, found, both, count in zip(names, *scores, strict=True)
+    }
 
 
 def _checked(labels, probabilities, names, num_bins):

@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_lm.training.classification_report import LabelScore
+from keras_lm.training.classification_report import (
+    LabelScore,
+    as_float64,
+    label_scores,
+    scikit_metrics,
+)
 
 
 class MultiLabelReport(NamedTuple):
@@ -41,11 +46,7 @@ class MultiLabelReport(NamedTuple):
             f"{self.micro_f1:.3f}, macro F1 {self.macro_f1:.3f}, Hamming loss "
             f"{self.hamming_loss:.3f}"
         ]
-        told += [
-            f"{name}: precision {score.precision:.3f}, recall {score.recall:.3f}, "
-            f"F1 {score.f1:.3f}; of {score.count}"
-            for name, score in self.by_label.items()
-        ]
+        told += [f"{name}: {score}" for name, score in self.by_label.items()]
         return "\n".join(told)
 
 
@@ -97,14 +98,7 @@ def multi_label_report(
     Source: https://scikit-learn.org/stable/modules/model_evaluation.html, "From binary
         to multiclass and multilabel".
     """
-    try:
-        from sklearn import metrics
-    except ImportError as error:
-        raise ImportError(
-            "Scores of classifiers need the extra `evaluate`: pip install "
-            "'keras-lm[evaluate]'. Received: an installation without scikit-learn"
-        ) from error
-
+    metrics = scikit_metrics()
     if not 0 <= threshold <= 1:
         raise ValueError(
             f"`threshold` must be from 0 to 1. Received: threshold={threshold}"
@@ -126,21 +120,13 @@ def multi_label_report(
         float((truth != answer).mean()),
         *map(float, micro),
         *map(float, macro),
-        by_label={
-            name: LabelScore(float(right), float(found), float(both), int(count))
-            for name, right, found, both, count in zip(names, *scores, strict=True)
-        },
+        by_label=label_scores(names, scores),
     )
 
 
 def _checked(probabilities, wanted):
     """Float64 `(N, C)`."""
-    if np.asarray(probabilities).dtype.kind not in "fiu":
-        raise TypeError(
-            "`probabilities` must be numbers, as `TextClassifier.probabilities` gives. "
-            f"Received: {probabilities!r:.50}"
-        )
-    probabilities = np.asarray(probabilities, "float64")
+    probabilities = as_float64(probabilities)
     if 0 in wanted or probabilities.shape != wanted:
         raise ValueError(
             "There must be a text, and `probabilities` of a row for each and a column "

@@ -30,11 +30,7 @@ class SenseReport(NamedTuple):
             f"F1 {self.f1:.3f}, precision {self.precision:.3f}, recall "
             f"{self.recall:.3f}, {self.num_words} words"
         ]
-        told += [
-            f"{part}: F1 {score.f1:.3f}, precision {score.precision:.3f}, recall "
-            f"{score.recall:.3f}, {score.count} words"
-            for part, score in self.by_part.items()
-        ]
+        told += [f"{part}: {score} words" for part, score in self.by_part.items()]
         return "\n".join(told)
 
 

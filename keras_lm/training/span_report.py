@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from keras_lm.text.bio_labels import OUTSIDE
 from keras_lm.text.bio_spans import parse_label, word_spans
-from keras_lm.training.classification_report import LabelScore
+from keras_lm.training.classification_report import LabelScore, label_scores
 
 
 class SpanReport(NamedTuple):
@@ -41,11 +41,7 @@ class SpanReport(NamedTuple):
                 for (label, given), count in self.mistaken.items()
                 if label == name
             ]
-            told.append(
-                f"{name}: precision {score.precision:.3f}, recall {score.recall:.3f}, "
-                f"F1 {score.f1:.3f}; of {score.count} taken for "
-                f"{', '.join(taken) or 'no other'}"
-            )
+            told.append(f"{name}: {score} taken for {', '.join(taken) or 'no other'}")
         return "\n".join(told)
 
 
@@ -111,10 +107,7 @@ def span_report(
         recall=float(recall),
         f1=float(f1),
         exact=sum(map(list.__eq__, *spans)) / len(truth),
-        by_label={
-            name: LabelScore(float(right), float(all_), float(both), int(count))
-            for name, right, all_, both, count in zip(names, *scores, strict=False)
-        },
+        by_label=label_scores(names, scores),
         mistaken=_mistaken(*spans),
     )
 

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from keras_lm import export, models, pipelines, text
+from keras_lm.export.litert_ops import strange_ops
 from tests.fakes import random_weights
 
 TEXTS = ["Returns the sum of two values.", "中文，再加一些字。 ", "def main(): pass\n"]
@@ -32,6 +33,16 @@ def lstm_encoder(tokenizer, max_sequence_length=47, **options):
     """Two layers of LSTMs that take the place of a Transformer."""
     options["max_sequence_length"] = max_sequence_length
     return models.LSTMEncoder(tokenizer.vocabulary_size, 7, 12, 2, **options)
+
+
+def export_both(pipeline, folder, tolerance=1e-5):
+    """The report of a SavedModel, which agrees, as does a LiteRT file of builtins."""
+    saved_model = export.export_saved_model(pipeline, folder / "saved_model")
+    litert = export.export_litert(pipeline, folder / "litert.tflite")
+    assert saved_model.agrees and litert.agrees
+    assert max(saved_model.largest_difference, litert.largest_difference) < tolerance
+    assert strange_ops(litert.path.read_bytes()) == set()
+    return saved_model
 
 
 def make_classifier(seed=7, **streams):

@@ -18,7 +18,13 @@ from keras_lm.export.question_answerer_kind import (
 from keras_lm.export.reference import as_bytes
 from keras_lm.text.context_windows import context_windows, window_arrays
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
+from tests.export.conftest import (
+    PROMPTS,
+    TEXTS,
+    export_both,
+    loaded_signatures,
+    lstm_encoder,
+)
 from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import pretrained_tokenizer
 from tests.fakes import random_weights
@@ -237,12 +243,8 @@ def test_the_other_way_round(tmp_path):
 @pytest.mark.once
 def test_lstms_answer_as_well(tmp_path):
     answerer = make_question_answerer(lstm=True, no_answer=False)
-    saved_model = export_saved_model(answerer, tmp_path / "a")
-    litert = export_litert(answerer, tmp_path / "a.tflite")
+    saved_model = export_both(answerer, tmp_path, 1e-4)
 
-    assert saved_model.agrees and litert.agrees
-    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-4
-    assert strange_ops(litert.path.read_bytes()) == set()
     for signatures in loaded_signatures(saved_model.path):
         for contexts in (CONTEXTS, LONG):
             spans, scores = serve(signatures, QUESTIONS, contexts)

@@ -12,7 +12,13 @@ from keras_lm.export import ExportError, export_litert, export_saved_model
 from keras_lm.export.litert_ops import strange_ops
 from keras_lm.export.word_sense_kind import reference, refuse
 from tests.checks import assert_close
-from tests.export.conftest import PROMPTS, TEXTS, loaded_signatures, lstm_encoder
+from tests.export.conftest import (
+    PROMPTS,
+    TEXTS,
+    export_both,
+    loaded_signatures,
+    lstm_encoder,
+)
 from tests.export.readme import run_script
 from tests.export.test_text_embedder_kind import CHECKED, pretrained_tokenizer
 from tests.fakes import random_weights
@@ -127,12 +133,8 @@ def test_lstms_tell_senses_as_well(tmp_path):
     import tensorflow as tf
 
     sense = make_sense(text.train_tokenizer(TEXTS * 5, 310), lstm=True)
-    saved_model = export_saved_model(sense, tmp_path / "sense")
-    litert = export_litert(sense, tmp_path / "s.tflite")
+    saved_model = export_both(sense, tmp_path)
 
-    assert saved_model.agrees and litert.agrees
-    assert max(saved_model.largest_difference, litert.largest_difference) < 1e-5
-    assert strange_ops(litert.path.read_bytes()) == set()
     texts = [*MARKED, *PROMPTS]
     vectors = sense.vectors(texts)
     for signatures in loaded_signatures(saved_model.path):

@@ -54,7 +54,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
 
 @pytest.mark.slow_elsewhere
 def test_a_run_killed_at_random_moments_goes_on(tmp_path):
-    epochs = 30
+    epochs = 60
     whole, whole_checkpoint = train(tmp_path / "whole", epochs)
     command = [sys.executable, "-m", "tests.training.checkpointed_run"]
     command += [str(tmp_path / "killed"), str(epochs)]

@@ -23,7 +23,7 @@ def test_a_case_done_by_hand():
     assert found.by_part["r"] == (0, 0, 0, 1)
     lines = str(found).splitlines()
     assert lines[0] == "F1 0.500, precision 0.667, recall 0.400, 5 words"
-    assert lines[1] == "n: F1 0.400, precision 0.500, recall 0.333, 3 words"
+    assert lines[1] == "n: precision 0.500, recall 0.333, F1 0.400; of 3 words"
     assert len(lines) == 4
 
 

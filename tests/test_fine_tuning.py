@@ -28,6 +28,7 @@ from tests.training.small_classifier import (
 )
 
 
+@pytest.mark.slow_elsewhere
 def test_two_small_batches_are_one_large_one():
     # The second and fourth text are padded: each text counts once all the same.
     # (Without clipping: on TensorFlow, Keras takes the norm of an embedding's gradient

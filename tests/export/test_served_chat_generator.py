@@ -12,6 +12,7 @@ from tests.export.test_chat_generator_kind import TALKS, make_chat
 from tests.export.test_graph_chat import arrays_of
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a TensorFlow graph"
 )

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_graphs_answer_before_they_are_written(translator):
     served = ServedTextToText(translator, beam_size=3)
 

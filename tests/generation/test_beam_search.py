@@ -463,6 +463,7 @@ def test_samplers_shape_the_log_probabilities():
         assert_found(found, row, plain_search(log_probs, 3, 9, num_hypotheses=3))
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("prefixes", [None, [[2], [], [3, 1]]], ids=["start", "prefix"])
 def test_a_sampler_does_not_see_the_start_token(prefixes):
     # The start token is the stop token: what was not said is neither repeated nor

@@ -438,6 +438,7 @@ SIZES = {
 TOKEN_IDS = np.random.default_rng(seed=0).integers(0, 13, size=(2, 7), dtype="int32")
 
 
+@pytest.mark.slow_elsewhere
 def test_a_decoder_trains_with_it_and_decodes_as_alone():
     model = TransformerDecoder(**SIZES, attention="bayesian", num_key_value_heads=1)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

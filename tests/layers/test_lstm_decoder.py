@@ -163,6 +163,7 @@ def test_it_equals_a_loop(kind):
     assert ("fed" in state) == (kind == "fed")
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_in_training_only(kind):
     decoder = make_decoder(dropout=0.3, seed=3, **KINDS[kind])

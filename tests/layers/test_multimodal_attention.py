@@ -229,6 +229,7 @@ def test_any_lengths_and_masks_equal_a_loop(fusion, data):
     check_against_loops(fusion, causal, streams, masks, present)
 
 
+@pytest.mark.slow_elsewhere
 @FUSIONS
 @examples(10)
 @given(st.data())
@@ -304,6 +305,7 @@ def test_a_hidden_step_has_no_influence(fusion):
     assert_same(after, before)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("masked", [False, True])
 @FUSIONS
 def test_padding_a_stream_changes_nothing(fusion, masked):
@@ -331,6 +333,7 @@ def test_a_mask_that_keras_hands_on_is_honoured():
     assert_same(to_numpy(propagated), layer({**STREAMS, "text": blank}, masks=REAL))
 
 
+@pytest.mark.slow_elsewhere
 @FUSIONS
 @pytest.mark.parametrize("training", [False, True])
 def test_a_causal_stream_reads_and_is_not_read(fusion, training):

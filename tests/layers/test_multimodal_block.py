@@ -29,6 +29,7 @@ def test_layer_contract():
     )
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("fusion", ["bottleneck", "cross"])
 def test_an_absent_stream_has_no_influence(fusion):
     block = make_block(fusion=fusion)

@@ -44,6 +44,7 @@ def make(kind, query=QUERY, value=VALUE):
     return layer
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", ALL)
 def test_what_is_hidden_moves_nothing(kind):
     check_leakage(make(kind, HIDDEN, HIDDEN), HIDDEN)
@@ -81,6 +82,7 @@ def around(array, left, right):
     return array, real
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", ALL)
 def test_padding_on_either_side_changes_no_result(kind):
     layer = make(kind)
@@ -92,6 +94,7 @@ def test_padding_on_either_side_changes_no_result(kind):
         assert_close(ops.convert_to_numpy(among)[:, left : left + 5], alone)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", ALL)
 def test_padding_changes_no_result_when_causal(kind):
     layer = make(kind, HIDDEN, HIDDEN)

@@ -140,6 +140,7 @@ def test_any_sizes_and_masks_equal_a_loop(case, size, neighbors):
     check_case(layer, case, *expected)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("wavelength", [None, 100.0])
 def test_left_padding_moves_the_regions_with_the_text(causal, wavelength):
@@ -294,6 +295,7 @@ def test_a_model_decodes():
     check_decoder(model, rng.integers(0, 13, (2, 7), dtype="int32"))
 
 
+@pytest.mark.slow_elsewhere
 def test_left_padded_prompts_are_continued_as_each_alone():
     model = make_model(
         RegionalAttention(2, 4, region_size=2, neighbors=0, rotary_wavelength=100.0)

@@ -58,6 +58,7 @@ def test_equal_to_numpy():
     assert_close(block(HIDDEN, padding_mask=REAL), expected)
 
 
+@pytest.mark.slow_elsewhere
 @pytest.mark.parametrize("kind", ["multi_head", "local", "regional"])
 def test_each_step_sees_both_sides_and_no_padding(kind):
     attention = {

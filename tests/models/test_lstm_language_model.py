@@ -175,6 +175,7 @@ def test_dropout_in_training_only():
     assert len({layer.seed for layer in model.dropouts}) == 3
 
 
+@pytest.mark.slow_elsewhere
 def test_it_learns():
     # 20 tokens by heart; a uniform guess has loss ln 13 = 2.56.
     rng = np.random.default_rng(seed=3)

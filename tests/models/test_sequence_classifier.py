@@ -77,9 +77,8 @@ def test_a_model_of_one_segment_does_not_look_at_them(num_segments):
     assert_close(logits_of(model, INPUTS), logits_of(model, alone))
 
 
-@pytest.mark.parametrize(
-    "multi_label", [False, pytest.param(True, marks=pytest.mark.slow_elsewhere)]
-)
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("multi_label", [False, True])
 def test_it_learns(multi_label):
     # Class 1 where token 7 stands; of labels, 1 where 7 and 0 where 5.
     numbers = np.random.default_rng(seed=3)

@@ -118,9 +118,8 @@ def test_loss_is_of_what_weighs_and_of_nothing_else(name):
         assert loss(**changed) != loss()
 
 
-@pytest.mark.parametrize(
-    "name", ["spans", pytest.param("infilling", marks=pytest.mark.slow_elsewhere)]
-)
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize("name", ["spans", "infilling"])
 def test_fit_learns_and_evaluate_takes_it(name):
     model = TransformerEncoderDecoder(
         vocabulary_size=MASKER.vocabulary_size,

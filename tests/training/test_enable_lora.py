@@ -99,6 +99,7 @@ def test_a_new_head_learns_beside_an_encoder_that_was_not_trainable():
     assert told.trained == (6 + 6) + (6 * 3 + 3)
 
 
+@pytest.mark.slow_elsewhere
 def test_it_learns():
     keras.utils.set_random_seed(1)
     model = make_classifier()

@@ -57,6 +57,7 @@ def test_without_decay_it_is_the_optimizer_it_wraps():
         assert_close(step, bare[path], 1e-6)
 
 
+@pytest.mark.slow_elsewhere
 def test_a_closed_group_stays_exactly_as_it_is():
     model = make_classifier()
     optimizer = LayerwiseRates(keras.optimizers.AdamW(**ADAMW), 0.5)

@@ -149,6 +149,28 @@ def check_beams(model, stop, key_projection=None):
     return wide
 
 
+def check_beams_of_one(model, stop):
+    """Groups of one beam, and alternatives: a source has alone what it has with others.
+
+    No beam takes another's place, so that each writes where its row began.
+
+    Args:
+        model: as in `check_beams`.
+        stop: the same.
+    """
+    sources = [[3, 4, 5, 6], [7]]
+    given = {"max_new_tokens": 4, "stop_token_ids": [stop], "num_hypotheses": 3}
+    for of_one in (
+        {"beam_size": 3, "num_groups": 3, "diversity_penalty": 9.0},
+        {"beam_size": 1, "alternatives": True},
+    ):
+        both = beam_search(model, sources, START, **given, **of_one)
+        alone = beam_search(model, sources[:1], START, **given, **of_one)
+        np.testing.assert_array_equal(both.token_ids[0], alone.token_ids[0])
+        assert_close(both.scores[0], alone.scores[0], 1e-4)
+        assert len({tuple(row) for row in alone.token_ids[0]}) == 3
+
+
 @contextlib.contextmanager
 def calls_of(layer):
     """The batch sizes of a layer's calls, as they come."""

@@ -220,8 +220,13 @@ def _spread_state(state, copies):
 
 
 def _spread(array, copies):
-    """Each row as often as there are beams: `(B, ..)` to `(B * copies, ..)`."""
-    return ops.repeat(array, copies, axis=0)
+    """Each row as often as there are beams: `(B, ..)` to `(B * copies, ..)`.
+
+    To take them is to copy them. On PyTorch one row that is repeated is a view, of
+    memory that is there once; the cache of a beam would be that of all.
+    """
+    rows = ops.arange(ops.shape(array)[0], dtype="int32")
+    return ops.take(array, ops.repeat(rows, copies), axis=0)
 
 
 def _by_beam(array, plan):

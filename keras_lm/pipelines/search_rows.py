@@ -65,7 +65,8 @@ def search_rows(
 
     Raises:
         TypeError: an option is unknown, or one of `beam_search` that is chosen here.
-        ValueError: as `generation.beam_search`, or a prefix leaves no room.
+        ValueError: as `generation.beam_search`, a prefix leaves no room, or no answer
+            has a finite score.
     """
     _refuse_ours(options)
     prefixes = [[]] * len(rows) if target_prefix is None else target_prefix
@@ -192,6 +193,11 @@ def _answers_of(found, place, source, source_tokenizer, target_tokenizer):
             pieces = generation.replace_unknown(marked, looked, known, None)
         if np.isfinite(score):
             answers.append(Found(pieces, score, len(token_ids) < len(row)))
+    if not answers:
+        raise ValueError(
+            "The score of an answer must be a finite number, and of a model whose "
+            f"training diverged none is. Received: {found.scores[place].tolist()}"
+        )
     return answers
 
 

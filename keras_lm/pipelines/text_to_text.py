@@ -117,7 +117,8 @@ class TextToText:
 
         Raises:
             TypeError: a text is neither str nor bytes, or an option is unknown.
-            ValueError: an argument is out of range, or does not fit the model.
+            ValueError: an argument is out of range, or does not fit the model, or no
+                answer has a finite score (the training diverged).
         """
         options.update(max_new_tokens=max_new_tokens, length_penalty=length_penalty)
         if isinstance(texts, (str, bytes)):

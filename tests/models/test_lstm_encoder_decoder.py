@@ -16,6 +16,7 @@ from tests.encoder_decoders import (
     TARGET_IDS,
     TARGET_REAL,
     check_beams,
+    check_beams_of_one,
     check_encoder_decoder,
     check_it_learns_to_reverse,
 )
@@ -89,6 +90,14 @@ def test_beam_search(kind, seed, stop):
             + [[-1.7883, -5.176, -5.4143]],
             1e-4,
         )
+
+
+@pytest.mark.slow_elsewhere
+def test_beams_of_one():
+    model = make_model(**{**KINDS["bahdanau"], "tie_embeddings": False})
+    random_weights(model, seed=6)
+
+    check_beams_of_one(model, 2)
 
 
 def test_it_is_made_of_its_parts():

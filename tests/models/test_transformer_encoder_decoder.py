@@ -17,6 +17,7 @@ from tests.encoder_decoders import (
     TARGET_IDS,
     TARGET_REAL,
     check_beams,
+    check_beams_of_one,
     check_encoder_decoder,
     check_it_learns_to_reverse,
 )
@@ -141,6 +142,14 @@ def test_beam_search():
         + [[-0.9531, -1.1292, -1.2611]],
         1e-4,
     )
+
+
+@pytest.mark.slow_elsewhere
+def test_beams_of_one():
+    model = make_model(tie_embeddings=False)
+    random_weights(model, seed=2)
+
+    check_beams_of_one(model, 7)
 
 
 def test_attention_is_that_of_the_last_block():

@@ -143,6 +143,18 @@ def test_a_place_without_hypothesis_is_left_out(monkeypatch):
 
 
 @pytest.mark.slow_elsewhere
+def test_without_a_finite_score_there_is_no_answer():
+    def diverged(logits, token_ids, visible):
+        return logits * np.nan
+
+    message = r"finite number.*Received: \[nan\]"
+    with pytest.raises(ValueError, match=message):
+        search([[1]], beam_size=1, sampler=diverged)
+    with pytest.raises(ValueError, match=message):
+        list(stream_row(MODEL, [1], Source, Target, 3, sampler=diverged))
+
+
+@pytest.mark.slow_elsewhere
 def test_a_stream_is_the_greedy_answer():
     @examples(6)
     @given(st.lists(st.integers(0, 8), min_size=1, max_size=15), st.integers(1, 40))

@@ -60,6 +60,7 @@ def fit_generator(
         ValueError: the corpus is too small, or a setting does not fit.
         OSError: something cannot be read or written, or another worker has ended.
     """
+    training.retain_memory()
     keras.utils.set_random_seed(settings.seed)
     train, held_out = settings.split(documents)
     with training.distribute(distribute) as share:

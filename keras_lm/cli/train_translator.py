@@ -65,6 +65,7 @@ def train_translator(
         ValueError: there are too few pairs, or a setting does not fit.
         OSError: something cannot be read or written.
     """
+    training.retain_memory()
     keras.utils.set_random_seed(settings.seed)
     console.rule("Text")
     train, held_out = split_pairs(pairs, settings.num_held_out, settings.seed, tell)

@@ -31,6 +31,7 @@ from keras_lm.training.replaced_token_cross_entropy import (
     ReplacedTokenCrossEntropy,
 )
 from keras_lm.training.resumable_checkpoint import ResumableCheckpoint
+from keras_lm.training.retain_memory import retain_memory
 from keras_lm.training.retrieval_report import retrieval_report
 from keras_lm.training.save_adapters import save_adapters
 from keras_lm.training.sense_report import sense_report
@@ -72,6 +73,7 @@ __all__ = [
     "multi_label_report",
     "predict_mc",
     "question_answering_report",
+    "retain_memory",
     "retrieval_report",
     "save_adapters",
     "sense_report",

@@ -41,9 +41,12 @@ def translate_train(
         Path | None, typer.Option(help="Or both in one file, with a tab between.")
     ] = None,
     columns: Annotated[
-        tuple[int, int],
-        typer.Option(help="Which fields of --pairs are source and target, from 0."),
-    ] = (0, 1),
+        tuple[int, int] | None,
+        typer.Option(
+            help="Which fields of --pairs are source and target, from 0.",
+            show_default="the two that there are",
+        ),
+    ] = None,
     model: Annotated[
         Literal["transformer", "lstm"], typer.Option(help="Kind of encoder-decoder.")
     ] = "transformer",

@@ -136,6 +136,25 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
     assert pipelines.load(output).model.num_layers == 1
 
 
+@pytest.mark.parametrize("columns", [(0, 1), (3, 0)])
+def test_train_takes_the_columns_that_are_named(tmp_path, monkeypatch, columns):
+    def train(settings, read, *others):
+        trained_on.extend(read)
+
+    trained_on = []
+    monkeypatch.setattr("keras_lm.cli.train_translator.train_translator", train)
+    path = tmp_path / "tatoeba.tsv"
+    rows = [[f"句子 {n} 🙂", f"sentence {n}", "CC-BY", f"{n}"] for n in range(40)]
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    chosen = ["--columns", *map(str, columns)]
+    paths = [f"--pairs={path}", f"--output={tmp_path / 'made'}"]
+
+    result = run.invoke(app, ["translate", "train", *paths, *chosen])
+
+    assert result.exit_code == 0, result.output
+    assert trained_on == [tuple(row[place] for place in columns) for row in rows]
+
+
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
@@ -146,6 +165,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
         ("--pairs=tsv --model=gru", 2, "lstm"),
         ("--pairs=nowhere", 1, "nowhere"),
         ("--pairs=tsv --columns 0 2", 1, "at least 3 fields"),
+        ("--pairs=more", 1, "or `--columns` name two of more. Received: 3 in line 1"),
         ("--pairs=tsv --held-out=21", 1, "--held-out=21 of 40"),
         ("--pairs=tsv --heads=3", 1, "`--width` must be a multiple of twice `--heads`"),
         ("--pairs=tsv --batch-tokens=99", 1, "`--batch-tokens` must hold"),
@@ -158,6 +178,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
 def test_train_refuses_what_does_not_fit(tmp_path, monkeypatch, options, code, told):
     write_pairs(tmp_path)
     (tmp_path / "few").write_text("a\tb\n" * 3)
+    (tmp_path / "more").write_text("a\tb\tby whom\n")
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path)
     # The last of two outputs counts.

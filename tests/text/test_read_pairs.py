@@ -47,6 +47,14 @@ def test_columns_choose_and_turn_round(write):
     assert read_pairs(path, columns=[0, 3])[1] == ("2", "by whom")
 
 
+def test_the_first_two_columns_are_chosen_like_any_others(write):
+    path = write("tatoeba.tsv", "one 🙂\t一 🙂\tCC-BY 2.0 (France)\ntwo\t二\n")
+
+    assert read_pairs(path, columns=(0, 1)) == [("one 🙂", "一 🙂"), ("two", "二")]
+    with pytest.raises(ValueError, match="or `columns` name two of more. Received: 3"):
+        read_pairs(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -211,5 +211,14 @@ def translate_run(
 def _lines(stream):
     """Its lines, many together; of a terminal each alone, as it is typed."""
     size = 1 if stream.isatty() else _LINES_AT_A_TIME
-    while some := list(itertools.islice(stream, size)):
+    lines = _without_mark(stream)
+    while some := list(itertools.islice(lines, size)):
         yield [line.rstrip("\r\n") for line in some]
+
+
+def _without_mark(stream):
+    """Its lines with their ends, without the byte order mark before the first."""
+    first = next(stream, "").removeprefix("\ufeff")
+    if first:
+        yield first
+    yield from stream

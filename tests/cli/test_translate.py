@@ -40,6 +40,25 @@ def test_translate_prints_an_answer_for_each_text_or_line(translator):
     assert given.stdout == lines.stdout == "\n".join([*expected, ""])
 
 
+def test_the_mark_of_a_file_is_no_part_of_its_first_line(translator, monkeypatch):
+    asked = []
+
+    def n_best(self, texts, *others, **options):
+        asked.append(texts)
+        return [[] for _ in texts]
+
+    monkeypatch.setattr(pipelines.TextToText, "n_best", n_best)
+    monkeypatch.setattr("keras_lm.cli.translate._LINES_AT_A_TIME", 2)
+    command = ["translate", "run", str(translator)]
+    files = ["\ufeffone\r\n", "\ufeff\n", "\ufeff", "\ufeff二🙂\n\ufeff三"]
+    assert files[0].encode() == b"\xef\xbb\xbfone\r\n"
+
+    for lines in files:
+        assert run.invoke(app, command, input=lines.encode()).exit_code == 0
+
+    assert asked == [["one"], [""], ["二🙂", "\ufeff三"]]
+
+
 def test_answers_that_were_cut_off_are_counted_beside(translator):
     command = ["translate", "run", str(translator), "--max-new-tokens=1", "--n-best=2"]
     texts = ["one", "", "two 🙂"]

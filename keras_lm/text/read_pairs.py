@@ -23,6 +23,7 @@ def read_pairs(path, target_path=None, columns=None) -> list[tuple[str, str]]:
 
     Raises:
         FileNotFoundError: a file is not there.
+        IsADirectoryError: it is a folder.
         ValueError: a line is not UTF-8 or lacks a field, the files have not as many
             lines, or there are none. The message names file and line.
 
@@ -51,6 +52,10 @@ def read_pairs(path, target_path=None, columns=None) -> list[tuple[str, str]]:
 
 def _lines(path):
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"The path of pairs must be a file. Received: a folder, {path}"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"A file of pairs must exist. Received: {path}")
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # byte order mark
@@ -79,9 +84,10 @@ def _fields(path, lines, columns):
         too_many = columns is None and len(fields) > 2
         if too_many or len(fields) <= max(source, target):
             hint = ", or `columns` name two of more" if too_many else ""
+            found = f"{len(fields)} in" if line else "the empty"
             raise ValueError(
                 f"Each line must hold {wanted} fields with tabs between{hint}. "
-                f"Received: {len(fields)} in line {number} of {path}"
+                f"Received: {found} line {number} of {path}"
             )
         pairs.append((fields[source], fields[target]))
     return pairs

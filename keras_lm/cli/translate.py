@@ -172,7 +172,10 @@ def translate_run(
     num_hypotheses: Annotated[
         int,
         typer.Option(
-            "--n-best", min=1, help="So many answers, with scores, if above 1."
+            "--n-best",
+            min=1,
+            help="So many answers. Above 1 a line is the number of the text, from 0, "
+            "the score and the answer, with tabs between.",
         ),
     ] = 1,
 ) -> None:
@@ -186,7 +189,8 @@ def translate_run(
 
     from keras_lm import pipelines
 
-    pipeline, num_cut, num_answers = pipelines.load(directory), 0, 0
+    pipeline, numbers = pipelines.load(directory), itertools.count()
+    num_cut, num_answers = 0, 0
     for some in [texts] if texts else _lines(sys.stdin):
         found = pipeline.n_best(
             some,
@@ -195,11 +199,13 @@ def translate_run(
             max_new_tokens=max_new_tokens,
             length_penalty=length_penalty,
         )
-        for answer in itertools.chain(*found):
-            line = " ".join(answer.text.split("\n"))
-            single = num_hypotheses == 1
-            typer.echo(line if single else f"{answer.score:10.4f}  {line}")
-            num_cut, num_answers = num_cut + (not answer.finished), num_answers + 1
+        for answers in found:
+            number = next(numbers)
+            for answer in answers:
+                line = " ".join(answer.text.split("\n"))
+                single = num_hypotheses == 1
+                typer.echo(line if single else f"{number}\t{answer.score:.4f}\t{line}")
+                num_cut, num_answers = num_cut + (not answer.finished), num_answers + 1
     if num_cut:
         typer.echo(
             f"{num_cut:,} of {num_answers:,} answers were cut off: a larger "

@@ -100,12 +100,24 @@ def test_lines_are_answered_before_all_are_read(monkeypatch, is_terminal, sizes)
         assert stream.num_read == read
 
 
-def test_translate_prints_scores_of_several_answers(translator):
-    result = run.invoke(app, ["translate", "run", str(translator), "one", "--n-best=2"])
+def test_each_of_several_answers_has_its_text_s_number_and_a_score(
+    translator, monkeypatch
+):
+    texts = ["two 🙂", "", "一", "one"]
+    command = ["translate", "run", str(translator), "--max-new-tokens=1", "--n-best=2"]
+    found = pipelines.load(translator).n_best(texts, 2, max_new_tokens=1)
+    monkeypatch.setattr("keras_lm.cli.translate._LINES_AT_A_TIME", 3)
 
-    answers = pipelines.load(translator).n_best(["one"], 2)[0]
-    lines = [f"{one.score:10.4f}  {one_line(one.text)}" for one in answers]
-    assert result.stdout == "\n".join([*lines, ""])
+    given = run.invoke(app, [*command, *texts])
+    lines = run.invoke(app, command, input="\n".join(texts))
+
+    assert sorted({len(answers) for answers in found}) == [1, 2]
+    told = [
+        f"{number}\t{answer.score:.4f}\t{one_line(answer.text)}\n"
+        for number, answers in enumerate(found)
+        for answer in answers
+    ]
+    assert given.stdout == lines.stdout == "".join(told)
 
 
 def test_translate_takes_no_other_pipeline(tmp_path):

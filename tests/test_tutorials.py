@@ -54,21 +54,48 @@ def named(path):
     return pytest.param(path, marks=marks, id=path.stem)
 
 
-@pytest.mark.parametrize("path", [named(path) for path in TUTORIALS])
-def test_a_tutorial_runs_shrunk(path, tmp_path):
-    process = subprocess.run(
-        [sys.executable, path],
-        cwd=tmp_path,
-        env={**os.environ, "KERAS_LM_QUICK": str(tmp_path)},
+def run_shrunk(path, folder, *options):
+    return subprocess.run(
+        [sys.executable, path, *options],
+        cwd=folder,
+        env={**os.environ, "KERAS_LM_QUICK": str(folder)},
         capture_output=True,
         text=True,
         timeout=280,
     )
 
+
+@pytest.mark.parametrize("path", [named(path) for path in TUTORIALS])
+def test_a_tutorial_runs_shrunk(path, tmp_path):
+    process = run_shrunk(path, tmp_path)
+
     assert process.returncode == 0, process.stdout + process.stderr
     drawn = {picture.name for picture in tmp_path.glob("*.png")}
     words = set(path.read_text("utf-8").split("`"))
     assert drawn == {word for word in words if word.endswith(".png")}
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_the_translator_is_made_of_pairs_of_one_s_own(tmp_path):
+    lines = [f"第 {n} 句 🙂\tsentence {n} 🙂\n" for n in range(60)]
+    (tmp_path / "pairs.tsv").write_text("".join(lines), encoding="utf-8")
+    path = ROOT / "tutorials" / "08_translation.py"
+
+    process = run_shrunk(path, tmp_path, "--pairs", "pairs.tsv")
+
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "60 pairs given; 40 to train on, 8 to choose" in process.stdout
+
+
+@pytest.mark.once
+def test_pairs_without_a_file_are_refused(tmp_path):
+    path = ROOT / "tutorials" / "08_translation.py"
+
+    process = run_shrunk(path, tmp_path, "--pairs")
+
+    assert process.returncode == 1
+    assert process.stderr == "`--pairs` must be followed by a file. Received: nothing\n"
 
 
 @pytest.mark.once

@@ -25,6 +25,8 @@ import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
+if sys.argv[-1] == "--pairs":
+    sys.exit("`--pairs` must be followed by a file. Received: nothing")
 PAIRS = sys.argv[sys.argv.index("--pairs") + 1] if "--pairs" in sys.argv else None
 PACKAGE = "jupyterlab-language-pack-fr-FR"
 NUM_HELD_OUT, NUM_TUNING = (12, 8) if QUICK else (300, 150)  # different sources

@@ -41,9 +41,12 @@ def translate_train(
         Path | None, typer.Option(help="Or both in one file, with a tab between.")
     ] = None,
     columns: Annotated[
-        tuple[int, int],
-        typer.Option(help="Which fields of --pairs are source and target, from 0."),
-    ] = (0, 1),
+        tuple[int, int] | None,
+        typer.Option(
+            help="Which fields of --pairs are source and target, from 0.",
+            show_default="the two that there are",
+        ),
+    ] = None,
     model: Annotated[
         Literal["transformer", "lstm"], typer.Option(help="Kind of encoder-decoder.")
     ] = "transformer",
@@ -169,7 +172,10 @@ def translate_run(
     num_hypotheses: Annotated[
         int,
         typer.Option(
-            "--n-best", min=1, help="So many answers, with scores, if above 1."
+            "--n-best",
+            min=1,
+            help="So many answers. Above 1 a line is the number of the text, from 0, "
+            "the score and the answer, with tabs between.",
         ),
     ] = 1,
 ) -> None:
@@ -183,7 +189,8 @@ def translate_run(
 
     from keras_lm import pipelines
 
-    pipeline, num_cut, num_answers = pipelines.load(directory), 0, 0
+    pipeline, numbers = pipelines.load(directory), itertools.count()
+    num_cut, num_answers = 0, 0
     for some in [texts] if texts else _lines(sys.stdin):
         found = pipeline.n_best(
             some,
@@ -192,11 +199,13 @@ def translate_run(
             max_new_tokens=max_new_tokens,
             length_penalty=length_penalty,
         )
-        for answer in itertools.chain(*found):
-            line = " ".join(answer.text.split("\n"))
-            single = num_hypotheses == 1
-            typer.echo(line if single else f"{answer.score:10.4f}  {line}")
-            num_cut, num_answers = num_cut + (not answer.finished), num_answers + 1
+        for answers in found:
+            number = next(numbers)
+            for answer in answers:
+                line = " ".join(answer.text.split("\n"))
+                single = num_hypotheses == 1
+                typer.echo(line if single else f"{number}\t{answer.score:.4f}\t{line}")
+                num_cut, num_answers = num_cut + (not answer.finished), num_answers + 1
     if num_cut:
         typer.echo(
             f"{num_cut:,} of {num_answers:,} answers were cut off: a larger "
@@ -208,5 +217,14 @@ def translate_run(
 def _lines(stream):
     """Its lines, many together; of a terminal each alone, as it is typed."""
     size = 1 if stream.isatty() else _LINES_AT_A_TIME
-    while some := list(itertools.islice(stream, size)):
+    lines = _without_mark(stream)
+    while some := list(itertools.islice(lines, size)):
         yield [line.rstrip("\r\n") for line in some]
+
+
+def _without_mark(stream):
+    """Its lines with their ends, without the byte order mark before the first."""
+    first = next(stream, "").removeprefix("\ufeff")
+    if first:
+        yield first
+    yield from stream

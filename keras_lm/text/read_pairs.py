@@ -3,7 +3,7 @@
 import pathlib
 
 
-def read_pairs(path, target_path=None, columns=(0, 1)) -> list[tuple[str, str]]:
+def read_pairs(path, target_path=None, columns=None) -> list[tuple[str, str]]:
     r"""Reads UTF-8 pairs, one a line: sources and targets.
 
     One file holds `source<TAB>target` in each line; of two files, line `n` of the
@@ -14,15 +14,16 @@ def read_pairs(path, target_path=None, columns=(0, 1)) -> list[tuple[str, str]]:
     Args:
         path: str or path. The pairs, or the sources.
         target_path: str or path, or `None`. The targets.
-        columns: two ints, at least 0: which fields between tabs are source and target.
-            With the default a line must hold two fields; with another, fields that are
-            not named are passed over. Of one file only.
+        columns: two ints, at least 0: which fields between tabs are source and target;
+            fields that are not named are passed over. `None`: a line must hold two
+            fields. Of one file only.
 
     Returns:
         list of `(source, target)`, in the order of the lines.
 
     Raises:
         FileNotFoundError: a file is not there.
+        IsADirectoryError: it is a folder.
         ValueError: a line is not UTF-8 or lacks a field, the files have not as many
             lines, or there are none. The message names file and line.
 
@@ -35,7 +36,7 @@ def read_pairs(path, target_path=None, columns=(0, 1)) -> list[tuple[str, str]]:
     """
     lines = _lines(path)
     if target_path is None:
-        pairs = _fields(path, lines, tuple(columns))
+        pairs = _fields(path, lines, columns)
     else:
         others = _lines(target_path)
         if len(lines) != len(others):
@@ -51,6 +52,10 @@ def read_pairs(path, target_path=None, columns=(0, 1)) -> list[tuple[str, str]]:
 
 def _lines(path):
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"The path of pairs must be a file. Received: a folder, {path}"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"A file of pairs must exist. Received: {path}")
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")  # byte order mark
@@ -71,18 +76,27 @@ def _text(path, number, line):
 
 
 def _fields(path, lines, columns):
+    source, target = _two_columns(columns)
+    wanted = "two" if columns is None else f"at least {max(source, target) + 1}"
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        fields = line.split("\t")
+        too_many = columns is None and len(fields) > 2
+        if too_many or len(fields) <= max(source, target):
+            hint = ", or `columns` name two of more" if too_many else ""
+            found = f"{len(fields)} in" if line else "the empty"
+            raise ValueError(
+                f"Each line must hold {wanted} fields with tabs between{hint}. "
+                f"Received: {found} line {number} of {path}"
+            )
+        pairs.append((fields[source], fields[target]))
+    return pairs
+
+
+def _two_columns(columns):
+    columns = (0, 1) if columns is None else tuple(columns)
     if len(columns) != 2 or min(columns) < 0:
         raise ValueError(
             f"`columns` must be two ints, at least 0. Received: columns={columns}"
         )
-    wanted = "two" if columns == (0, 1) else f"at least {max(columns) + 1}"
-    pairs = []
-    for number, line in enumerate(lines, start=1):
-        fields = line.split("\t")
-        if len(fields) <= max(columns) or (columns == (0, 1) and len(fields) != 2):
-            raise ValueError(
-                f"Each line must hold {wanted} fields with tabs between. Received: "
-                f"{len(fields)} in line {number} of {path}"
-            )
-        pairs.append((fields[columns[0]], fields[columns[1]]))
-    return pairs
+    return columns

@@ -255,8 +255,10 @@ def test_evaluate_tells_what_is_wrong(tmp_path, monkeypatch):
     unequal = run.invoke(app, [*command, f"--references={tmp_path / 'b'}"])
     monkeypatch.setitem(sys.modules, "sacrebleu.metrics.bleu", None)
     missing = run.invoke(app, [*command, f"--references={tmp_path / 'a'}"])
+    folder = run.invoke(app, [*command, f"--references={tmp_path}"])
 
     for result, told in [
+        (folder, "must be a file. Received: a folder"),
         (unequal, "same number of lines"),
         (missing, "keras-lm[evaluate]"),
     ]:

@@ -40,6 +40,25 @@ def test_translate_prints_an_answer_for_each_text_or_line(translator):
     assert given.stdout == lines.stdout == "\n".join([*expected, ""])
 
 
+def test_the_mark_of_a_file_is_no_part_of_its_first_line(translator, monkeypatch):
+    asked = []
+
+    def n_best(self, texts, *others, **options):
+        asked.append(texts)
+        return [[] for _ in texts]
+
+    monkeypatch.setattr(pipelines.TextToText, "n_best", n_best)
+    monkeypatch.setattr("keras_lm.cli.translate._LINES_AT_A_TIME", 2)
+    command = ["translate", "run", str(translator)]
+    files = ["\ufeffone\r\n", "\ufeff\n", "\ufeff", "\ufeff二🙂\n\ufeff三"]
+    assert files[0].encode() == b"\xef\xbb\xbfone\r\n"
+
+    for lines in files:
+        assert run.invoke(app, command, input=lines.encode()).exit_code == 0
+
+    assert asked == [["one"], [""], ["二🙂", "\ufeff三"]]
+
+
 def test_answers_that_were_cut_off_are_counted_beside(translator):
     command = ["translate", "run", str(translator), "--max-new-tokens=1", "--n-best=2"]
     texts = ["one", "", "two 🙂"]
@@ -81,12 +100,24 @@ def test_lines_are_answered_before_all_are_read(monkeypatch, is_terminal, sizes)
         assert stream.num_read == read
 
 
-def test_translate_prints_scores_of_several_answers(translator):
-    result = run.invoke(app, ["translate", "run", str(translator), "one", "--n-best=2"])
+def test_each_of_several_answers_has_its_text_s_number_and_a_score(
+    translator, monkeypatch
+):
+    texts = ["two 🙂", "", "一", "one"]
+    command = ["translate", "run", str(translator), "--max-new-tokens=1", "--n-best=2"]
+    found = pipelines.load(translator).n_best(texts, 2, max_new_tokens=1)
+    monkeypatch.setattr("keras_lm.cli.translate._LINES_AT_A_TIME", 3)
 
-    answers = pipelines.load(translator).n_best(["one"], 2)[0]
-    lines = [f"{one.score:10.4f}  {one_line(one.text)}" for one in answers]
-    assert result.stdout == "\n".join([*lines, ""])
+    given = run.invoke(app, [*command, *texts])
+    lines = run.invoke(app, command, input="\n".join(texts))
+
+    assert sorted({len(answers) for answers in found}) == [1, 2]
+    told = [
+        f"{number}\t{answer.score:.4f}\t{one_line(answer.text)}\n"
+        for number, answers in enumerate(found)
+        for answer in answers
+    ]
+    assert given.stdout == lines.stdout == "".join(told)
 
 
 def test_translate_takes_no_other_pipeline(tmp_path):
@@ -136,6 +167,25 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
     assert pipelines.load(output).model.num_layers == 1
 
 
+@pytest.mark.parametrize("columns", [(0, 1), (3, 0)])
+def test_train_takes_the_columns_that_are_named(tmp_path, monkeypatch, columns):
+    def train(settings, read, *others):
+        trained_on.extend(read)
+
+    trained_on = []
+    monkeypatch.setattr("keras_lm.cli.train_translator.train_translator", train)
+    path = tmp_path / "tatoeba.tsv"
+    rows = [[f"句子 {n} 🙂", f"sentence {n}", "CC-BY", f"{n}"] for n in range(40)]
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
+    chosen = ["--columns", *map(str, columns)]
+    paths = [f"--pairs={path}", f"--output={tmp_path / 'made'}"]
+
+    result = run.invoke(app, ["translate", "train", *paths, *chosen])
+
+    assert result.exit_code == 0, result.output
+    assert trained_on == [tuple(row[place] for place in columns) for row in rows]
+
+
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
@@ -146,6 +196,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
         ("--pairs=tsv --model=gru", 2, "lstm"),
         ("--pairs=nowhere", 1, "nowhere"),
         ("--pairs=tsv --columns 0 2", 1, "at least 3 fields"),
+        ("--pairs=more", 1, "or `--columns` name two of more. Received: 3 in line 1"),
         ("--pairs=tsv --held-out=21", 1, "--held-out=21 of 40"),
         ("--pairs=tsv --heads=3", 1, "`--width` must be a multiple of twice `--heads`"),
         ("--pairs=tsv --batch-tokens=99", 1, "`--batch-tokens` must hold"),
@@ -158,6 +209,7 @@ def test_train_makes_a_pipeline_that_run_takes(tmp_path):
 def test_train_refuses_what_does_not_fit(tmp_path, monkeypatch, options, code, told):
     write_pairs(tmp_path)
     (tmp_path / "few").write_text("a\tb\n" * 3)
+    (tmp_path / "more").write_text("a\tb\tby whom\n")
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path)
     # The last of two outputs counts.

@@ -47,11 +47,20 @@ def test_columns_choose_and_turn_round(write):
     assert read_pairs(path, columns=[0, 3])[1] == ("2", "by whom")
 
 
+def test_the_first_two_columns_are_chosen_like_any_others(write):
+    path = write("tatoeba.tsv", "one 🙂\t一 🙂\tCC-BY 2.0 (France)\ntwo\t二\n")
+
+    assert read_pairs(path, columns=(0, 1)) == [("one 🙂", "一 🙂"), ("two", "二")]
+    with pytest.raises(ValueError, match="or `columns` name two of more. Received: 3"):
+        read_pairs(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("one\tun\ntwo\n", "must hold two fields .* 1 in line 2 of .*pairs.tsv"),
-        ("one\tun\n\n", "must hold two fields .* 1 in line 2"),
+        ("one\tun\n\n", "must hold two fields .*: the empty line 2 of .*pairs.tsv"),
+        ("\r\none\tun\n", "must hold two fields .*: the empty line 1 of"),
         ("one\tun\tby whom\n", "must hold two fields .* 3 in line 1"),
         (b"one\tun\ntwo\td\xe9ux\n", "line 2, where byte 5 is 0xe9"),
         ("", "must be at least one. Received: .*pairs.tsv, empty"),
@@ -80,3 +89,8 @@ def test_files_of_unequal_length_are_refused(write):
 def test_a_file_that_is_not_there_is_named(write, tmp_path):
     with pytest.raises(FileNotFoundError, match="must exist. Received: .*nowhere"):
         read_pairs(write("a", "one\n"), tmp_path / "nowhere")
+
+
+def test_a_folder_is_no_file_of_pairs(tmp_path):
+    with pytest.raises(IsADirectoryError, match="must be a file. Received: a folder, "):
+        read_pairs(tmp_path)

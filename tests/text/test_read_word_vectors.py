@@ -73,15 +73,47 @@ def test_any_language_and_what_is_no_utf_8(path):
     np.testing.assert_array_equal(vectors, [[3, 4], [1, 2], [0, 0]])
 
 
-def test_what_is_no_number_is_refused(path):
-    path.write_text("cat 1 two\n", encoding="utf-8")
+def test_a_word_may_hold_spaces(path):
+    # As ". . ." and "at name@domain.com" in GloVe's vectors of 840 billion tokens.
+    lines = ["the 1 2", ". . . 3 4", "at a@b.c 5 6", "我 猫 7 8", "🙂 🙂 9 10", "  1 1"]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    words = [". . .", "AT a@b.c", "我 猫", "🙂 🙂", ".", "at", "我", "🙂"]
 
-    with pytest.raises(ValueError, match="a word and 2 numbers. Received: .*in line 1"):
+    vectors = read_word_vectors(path, words, np.zeros((8, 2)))
+
+    np.testing.assert_array_equal(
+        vectors, [[3, 4], [5, 6], [7, 8], [9, 10], *4 * [[0, 0]]]
+    )
+
+
+def test_numbers_of_other_words_are_not_read(path):
+    plain = read_word_vectors(path, ["cat"])
+    path.write_text(GLOVE + "猫 1 two\n", encoding="utf-8")
+
+    np.testing.assert_array_equal(read_word_vectors(path, ["cat"]), plain)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("cat 1 two", "could not convert .* 'two', in line 4"),
+        ("dog 1", "1 in line 4"),
+        ("dog", "0 in line 4"),
+        ("", "0 in line 4"),
+        ("dog 1 2 3", "3 in line 4"),
+        (". . . 1", "could not convert .* '.', in line 4"),
+        ("🙂 猫 1", "could not convert .* '猫', in line 4"),
+    ],
+)
+def test_a_line_without_its_numbers_is_refused(path, line, told):
+    path.write_text(GLOVE + line + "\n", encoding="utf-8")
+
+    with pytest.raises(ValueError, match=f"a word and 2 numbers. Received: {told}"):
         read_word_vectors(path, ["cat"])
 
 
-def test_a_line_of_another_width_is_refused(path):
-    path.write_text(GLOVE + "dog 1 2 3\n", encoding="utf-8")
+def test_a_list_of_words_is_refused(path):
+    path.write_text("猫\ncat\n", encoding="utf-8")
 
-    with pytest.raises(ValueError, match="a word and 2 numbers. Received: 3 in line 4"):
+    with pytest.raises(ValueError, match="a word and 1 numbers. Received: 0 in line 1"):
         read_word_vectors(path, ["cat"])

@@ -265,6 +265,10 @@ def _glue(gap, before, after):
 
 
 def _has_no_spaces(character):
-    """Whether it is of a script without spaces, or its punctuation; Korean has them."""
+    """Whether it is of a script without spaces, or its punctuation; Korean has them.
+
+    Not `text.unspaced_scripts`: this is between sentences, where Thai, Lao, Burmese and
+    Khmer have a space, and what stands there is punctuation.
+    """
     is_wide = unicodedata.east_asian_width(character) in "WF"
     return is_wide and not "\uac00" <= character <= "\ud7a3"

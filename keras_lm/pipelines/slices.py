@@ -9,6 +9,8 @@ from typing import NamedTuple
 from keras_lm.text.unicode import ESCAPE, unescape
 
 # A sentence's end, and the space behind it. A full stop ends one before a space only.
+# Unlike `text.split_sentences`, which reads corpora, whose lines may be wrapped, each
+# newline ends one, for the answer keeps it; so does "；": what is shorter fits sooner.
 _END = re.compile(
     r"""(?:[.!?\u2026]+["'\u201d\u2019\u00bb)\]]*(?=\s)"""
     r"""|[\u3002\uff01\uff1f\uff1b]+[\u201d\u2019\u300d\u300f\uff09]*|\n)\s*"""

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable
 
-_CHINESE = re.compile(
-    "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-# Kana, Thai, Lao, Burmese, Khmer: no spaces between words either.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]")
+from keras_lm.text.unspaced_scripts import CHINESE, OTHERS
+
+_CHINESE = re.compile(f"[{CHINESE}]")
+_OTHERS = re.compile(f"[{OTHERS}]")
 
 
 def choose_tokenize(texts: Iterable[str]) -> str:
@@ -27,12 +26,12 @@ def choose_tokenize(texts: Iterable[str]) -> str:
         >>> choose_tokenize(["我们学习中文", "Yes"]), choose_tokenize(["a 中"])
         ('zh', '13a')
     """
-    chinese = unspaced = letters = 0
+    chinese = others = letters = 0
     for text in texts:
         chinese += len(_CHINESE.findall(text))
-        unspaced += len(_UNSPACED.findall(text))
+        others += len(_OTHERS.findall(text))
         letters += sum(map(str.isalpha, text))
-    if 2 * (chinese + unspaced) <= letters:
+    if 2 * (chinese + others) <= letters:
         return "13a"
     # Japanese has both.
-    return "zh" if 10 * unspaced < chinese else "char"
+    return "zh" if 10 * others < chinese else "char"

@@ -62,6 +62,19 @@ class KeepBest(keras.callbacks.Callback):
         numbers = range(len(self.bleus))
         return max(numbers, key=lambda i: (self.bleus[i], -self.losses[i]))
 
+    @property
+    def waited(self) -> int:
+        """How many epochs neither BLEU nor loss got better."""
+        if not self.bleus:
+            return 0
+        lowest = self.losses.index(min(self.losses))
+        return len(self.bleus) - 1 - max(self.best_epoch, lowest)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether training stops here."""
+        return self.waited >= self.patience
+
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
         """Saves or waits; Keras calls this.
 
@@ -79,11 +92,9 @@ class KeepBest(keras.callbacks.Callback):
             return
         best = f"{self.best:.2f} of epoch {self.best_epoch + 1}"
         self.notify(f"{told}; the best is {best}.")
-        lowest = self.losses.index(min(self.losses))
-        waited = epoch - max(self.best_epoch, lowest)
-        if waited >= self.patience:
+        if self.is_over:
             model.stop_training = True
             self.notify(
-                f"Training stops: in {waited} epochs neither BLEU nor the held-out "
-                "loss got better."
+                f"Training stops: in {self.waited} epochs neither BLEU nor the "
+                "held-out loss got better."
             )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from keras_lm.cli.translator_settings import TranslatorSettings
 from keras_lm.training.compare_texts import TextMetric
 
 console = Console()
+LAST = "last"  # beside the checkpoints: the weights of the last epochs
 
 
 class TranslatorReport(NamedTuple):
@@ -48,7 +50,7 @@ def train_translator(
 
     What is saved is the epoch of the best BLEU on the held-out pairs, or the mean of
     the last epochs' weights where that has a better one. An interrupted run goes on
-    when it is started again.
+    when it is started again, to the same translator.
 
     Args:
         settings: `TranslatorSettings`.
@@ -93,6 +95,7 @@ def train_translator(
     report = measure(translator, held_out, scored, kept)
     translator.save(output, overwrite)
     checkpoint.finish()
+    shutil.rmtree(checkpoint.directory / LAST, ignore_errors=True)
     tell(f"The pipeline is in {output}: keras-lm translate run {output} TEXT")
     return report
 
@@ -174,7 +177,9 @@ def fit(translator, train, held_out, scored, num_steps, settings, checkpoint):
         settings.patience,
         tell,
     )
-    average = training.AverageCheckpoints(settings.average_last)
+    average = training.AverageCheckpoints(
+        settings.average_last, checkpoint.directory / LAST
+    )
     bleu = training.BleuCallback(
         greedy, held_out, notify=lambda _: None, tokenize=_words(held_out)
     )
@@ -183,9 +188,9 @@ def fit(translator, train, held_out, scored, num_steps, settings, checkpoint):
         dataset.skip(start * num_steps),
         steps_per_epoch=num_steps,
         initial_epoch=start,
-        epochs=settings.epochs,
+        epochs=start if best.is_over else settings.epochs,
         validation_data=scored,
-        callbacks=[bleu, best, checkpoint, average],
+        callbacks=[bleu, best, average, checkpoint],
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
     )

@@ -1,11 +1,11 @@
 """Log-likelihoods of targets, given their sources."""
 
-import keras
 import numpy as np
 
 from keras_lm.generation import batches_by_length
 from keras_lm.generation.generate import bucket
 from keras_lm.pipelines.search_rows import fill_batch
+from keras_lm.pipelines.sum_log_likelihoods import sum_log_likelihoods
 from keras_lm.text import teacher_forcing
 
 
@@ -61,16 +61,10 @@ def score_pairs(
         some_targets = [targets[i] for i in filled]
         longest = max(map(len, some_sources)) + 1
         widths = (min(bucket(longest), limits[0]), min(width, limits[1]))
-        arrays = teacher_forcing(
+        inputs, labels, weights = teacher_forcing(
             some_sources, some_targets, source_tokenizer, target_tokenizer, widths
         )
-        scores.append(_log_likelihoods(model, *arrays)[: len(batch)])
+        logits = model.predict_on_batch(inputs)
+        nats = sum_log_likelihoods(logits, labels, weights > 0)
+        scores.append(nats[: len(batch)])
     return np.concatenate(scores)[order]
-
-
-def _log_likelihoods(model, inputs, labels, weights):
-    logits = keras.ops.convert_to_tensor(model.predict_on_batch(inputs))
-    chosen = keras.ops.expand_dims(labels, -1)
-    nats = keras.ops.take_along_axis(logits, chosen, axis=-1)[..., 0]
-    nats = nats - keras.ops.logsumexp(logits, axis=-1)  # (B, T)
-    return np.sum(keras.ops.convert_to_numpy(nats), axis=1, where=weights > 0)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.sum_log_likelihoods import sum_log_likelihoods
 
 _ROWS_AT_ONCE = 8  # scores take memory for rows x steps x vocabulary
 
@@ -45,11 +45,8 @@ def _log_likelihoods(model, rows, firsts, width):
     token_ids = np.zeros((len(rows), width), "int32")
     for i, row in enumerate(rows):
         token_ids[i, : len(row)] = row  # padded on the right: causal, so unseen
-    logits = keras.ops.convert_to_tensor(model.predict_on_batch(token_ids[:, :-1]))
-    chosen = keras.ops.expand_dims(token_ids[:, 1:], -1)
-    nats = keras.ops.take_along_axis(logits, chosen, axis=-1)[..., 0]
-    nats = nats - keras.ops.logsumexp(logits, axis=-1)  # (B, T)
     ends = np.array([[len(row)] for row in rows])
     places = np.arange(1, width)
     counted = (places >= np.array(firsts)[:, None]) & (places < ends)  # (B, T)
-    return np.sum(keras.ops.convert_to_numpy(nats), axis=1, where=counted)
+    logits = model.predict_on_batch(token_ids[:, :-1])
+    return sum_log_likelihoods(logits, token_ids[:, 1:], counted)

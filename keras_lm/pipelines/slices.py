@@ -9,6 +9,8 @@ from typing import NamedTuple
 from keras_lm.text.unicode import ESCAPE, unescape
 
 # A sentence's end, and the space behind it. A full stop ends one before a space only.
+# Unlike `text.split_sentences`, which reads corpora, whose lines may be wrapped, each
+# newline ends one, for the answer keeps it; so does "；": what is shorter fits sooner.
 _END = re.compile(
     r"""(?:[.!?\u2026]+["'\u201d\u2019\u00bb)\]]*(?=\s)"""
     r"""|[\u3002\uff01\uff1f\uff1b]+[\u201d\u2019\u300d\u300f\uff09]*|\n)\s*"""
@@ -265,6 +267,10 @@ def _glue(gap, before, after):
 
 
 def _has_no_spaces(character):
-    """Whether it is of a script without spaces, or its punctuation; Korean has them."""
+    """Whether it is of a script without spaces, or its punctuation; Korean has them.
+
+    Not `text.unspaced_scripts`: this is between sentences, where Thai, Lao, Burmese and
+    Khmer have a space, and what stands there is punctuation.
+    """
     is_wide = unicodedata.east_asian_width(character) in "WF"
     return is_wide and not "\uac00" <= character <= "\ud7a3"

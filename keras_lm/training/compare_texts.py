@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import NamedTuple
 
+from keras_lm.text.unspaced_scripts import UNSPACED
+from keras_lm.training.match_characters import match_characters
+
 METRICS = ("bleu", "chrf", "rouge")
 # Those of sacrebleu that need neither another package nor a download.
 TOKENIZERS = ("13a", "intl", "zh", "char", "none")
-_WORD = re.compile(r"[^\W_]+")
-# Scripts without spaces: kana, and Chinese characters.
-UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_CHARACTER = re.compile(f"([{UNSPACED}])")
+_WORD = re.compile(f"(?=[^\\W_])[{UNSPACED}]|(?:(?![{UNSPACED}])[^\\W_])+")
 
 
 class TextMetric(NamedTuple):
@@ -37,8 +37,9 @@ def compare_texts(
 
     BLEU and chrF are sacrebleu's. ROUGE is rouge-score's F1, the mean over the texts,
     without stemming, in percent; its words are those of rouge-score where the text is
-    English, but letters of other scripts count too (rouge-score drops them), and
-    Chinese and Japanese characters count one by one.
+    English, but letters of other scripts count too (rouge-score drops them), with the
+    marks on them, and Chinese, Japanese, Thai, Lao, Burmese and Khmer ones count one by
+    one. Texts without any words, as two empty ones, count 0, as in rouge-score.
 
     Args:
         hypotheses: str for each text, as the model gave it: not tokenized.
@@ -121,7 +122,7 @@ class _Words:
     """rouge-score's tokenizer for English, and one for the rest of the world."""
 
     def tokenize(self, text):
-        return _WORD.findall(_CHARACTER.sub(r" \1 ", text.lower()))
+        return match_characters(_WORD, text)
 
 
 def _rouge(hypotheses, references):
@@ -134,7 +135,7 @@ def _rouge(hypotheses, references):
     scorer = RougeScorer(names, tokenizer=_Words())
     scores = [scorer.score(r, h) for h, r in zip(hypotheses, references, strict=True)]
     version = metadata.version("rouge-score")
-    signature = f"F1|mean|case:lc|stem:no|tok:words,cjk-char|version:{version}"
+    signature = f"F1|mean|case:lc|stem:no|tok:words,unspaced-char|version:{version}"
     return {
         name: TextMetric(
             100 * sum(score[name].fmeasure for score in scores) / len(scores), signature

@@ -84,3 +84,11 @@ def test_a_resumed_run_remembers_the_epochs_before():
     assert told == whole[3:]
     assert num_saved == 0
     assert keep_best.best_epoch == 1
+
+
+@pytest.mark.parametrize(("done", "over"), [(0, False), (3, False), (4, True)])
+def test_a_run_that_had_stopped_is_known(done, over):
+    history = {"val_bleu": [1.0, 3.0, 2.0, 2.5], "val_loss": [4.0, 3.0, 5.0, 6.0]}
+    before = {name: values[:done] for name, values in history.items()}
+
+    assert KeepBest(None, "best", before, patience=2).is_over == over

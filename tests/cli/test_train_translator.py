@@ -36,6 +36,14 @@ def weights_of(directory):
     return pipelines.load(directory).model.get_weights()
 
 
+def mean_told(shown):
+    return [line for line in shown.splitlines() if line.startswith("The mean of")]
+
+
+def be_killed(*arguments):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.slow_elsewhere
 def test_pairs_become_a_pipeline_and_an_interrupted_run_the_same(
     tmp_path, capsys, monkeypatch
@@ -55,10 +63,12 @@ def test_pairs_become_a_pipeline_and_an_interrupted_run_the_same(
     translator = pipelines.load(tmp_path / "whole")
     assert isinstance(translator, pipelines.TextToText)
     assert isinstance(translator("猫在东。🙂"), str)
+    mean = mean_told(shown)
+    assert mean[0].startswith("The mean of the last 2 epochs: held-out BLEU")
 
     def tell_or_be_killed(message):
-        if message.startswith("Epoch 2"):
-            raise KeyboardInterrupt
+        if message.startswith("Epoch 3"):
+            be_killed()
         tell(message)
 
     arguments = (TINY, PAIRS + long, tmp_path / "parts", tmp_path / "checkpoints")
@@ -66,16 +76,45 @@ def test_pairs_become_a_pipeline_and_an_interrupted_run_the_same(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(module, "tell", tell_or_be_killed)
         train_translator(*arguments)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(module, "measure", be_killed)
+        train_translator(*arguments)
+    shown = capsys.readouterr().out
+    assert "Training goes on after epoch 2" in shown
+    assert mean_told(shown) == mean
     assert not (tmp_path / "parts").exists()
 
     resumed = train_translator(*arguments)
 
-    assert "Training goes on after epoch 1" in capsys.readouterr().out
-    assert resumed.bleu == report.bleu
+    shown = capsys.readouterr().out
+    assert "Training goes on after epoch 3" in shown
+    assert mean_told(shown) == mean
+    assert (resumed.bleu, resumed.kept) == (report.bleu, report.kept)
+    assert not list((tmp_path / "checkpoints").glob("*/last"))
     for one, other in zip(
         weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"), strict=True
     ):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.once
+def test_a_run_that_had_stopped_before_it_was_killed_trains_no_more(
+    tmp_path, capsys, monkeypatch
+):
+    settings = dataclasses.replace(TINY, learning_rate=1e-30, epochs=9, patience=1)
+    arguments = (settings, PAIRS, tmp_path / "made", tmp_path / "checkpoints")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(module, "measure", be_killed)
+        train_translator(*arguments)
+    mean = mean_told(capsys.readouterr().out)
+
+    report = train_translator(*arguments)
+
+    shown = capsys.readouterr().out
+    assert "Training goes on after epoch 2" in shown
+    assert "Epoch 3" not in shown
+    assert mean_told(shown) == mean != []
+    assert report.kept == "epoch 1"
 
 
 @pytest.mark.once

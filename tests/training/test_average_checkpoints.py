@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm.training import AverageCheckpoints
+from keras_lm.training import AverageCheckpoints, ResumableCheckpoint
 from tests.checks import assert_close
 
 numbers = np.random.default_rng(seed=0)
@@ -100,6 +100,95 @@ def test_half_floats_are_averaged_and_whole_numbers_keep_their_last_value():
     assert_close(model.half, [40001.0] * 2, tolerance=1e-3)
     assert_close(ops.cast(model.brain, "float32"), [40001.0] * 2, tolerance=1e-2)
     assert int(model.count) == 40
+
+
+class Killed(keras.callbacks.Callback):
+    """Ends the process, as it were, at the end of an epoch or of training."""
+
+    def __init__(self, epoch=None):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+    def on_train_end(self, *logs):
+        raise KeyboardInterrupt
+
+
+def run(folder, *killed, epochs=4, settings=None, before=False):
+    """A run of `ResumableCheckpoint`; `killed` before it, or else behind it."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    checkpoint = ResumableCheckpoint(folder, settings or {}, notify=lambda _: None)
+    average = AverageCheckpoints(3, folder / "last")
+    model.fit(
+        X,
+        Y,
+        initial_epoch=checkpoint.restore(model),
+        epochs=epochs,
+        callbacks=[average, *killed * before, checkpoint, *killed * (not before)],
+        shuffle=False,
+        verbose=0,
+    )
+    return average.num_averaged, model.get_weights()
+
+
+def assert_same_run(some, others):
+    assert some[0] == others[0]
+    for one, other in zip(some[1], others[1], strict=True):
+        assert_close(one, other, tolerance=0)
+
+
+@pytest.mark.parametrize(
+    ("killed", "before"),
+    [(Killed(3), True), (Killed(2), False), (Killed(3), False), (Killed(), False)],
+)
+def test_a_run_that_was_killed_ends_with_the_same_mean(tmp_path, killed, before):
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", killed, before=before)
+
+    assert_same_run(run(tmp_path / "parts"), whole)
+    assert whole[0] == 3
+    assert len(list((tmp_path / "parts" / "last").iterdir())) == 3
+
+
+def test_another_run_in_the_same_folder_takes_nothing_of_the_first(tmp_path):
+    run(tmp_path / "used", epochs=5)
+
+    again = run(tmp_path / "used", epochs=2, settings={"other": 1})
+
+    assert_same_run(again, run(tmp_path / "new", epochs=2))
+    assert len(list((tmp_path / "used" / "last").iterdir())) == 2
+
+
+def test_a_run_of_no_epoch_leaves_the_files_of_another(tmp_path):
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", Killed(2))
+    killed = keras.callbacks.LambdaCallback(on_epoch_begin=Killed().on_train_end)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", killed, settings={"another": 1})
+
+    assert_same_run(run(tmp_path / "parts"), whole)
+
+
+def test_what_is_damaged_or_unfinished_is_left_out_and_goes(tmp_path):
+    run(tmp_path, epochs=3)
+    _, second, third = sorted((tmp_path / "last").iterdir())
+    second.write_bytes(second.read_bytes()[:-30])
+    third.with_name(f".{third.name}-0123").touch()
+    other = tmp_path / "last" / "notes.txt"
+    other.touch()
+
+    number, _ = run(tmp_path, epochs=4)
+
+    assert number == 2
+    left = sorted(path.name for path in (tmp_path / "last").iterdir())
+    assert left == [third.name, "epoch_000004.npz", other.name]
 
 
 @pytest.mark.once

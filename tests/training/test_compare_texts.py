@@ -62,6 +62,37 @@ def test_chinese_counts_by_character_and_accents_are_letters():
 
 
 @pytest.mark.parametrize(
+    ("hypothesis", "reference", "words", "pairs"),
+    [
+        # Marks are no words' ends: Hindi, a joiner, Yoruba, Arabic.
+        ("कि", "का", 0, 0),
+        ("नमस्ते दुनिया", "नमस्ते भारत", 1 / 2, 0),
+        ("क\u094d\u200dष क", "क\u094d\u200dष", 2 / 3, 0),
+        ("ọ\u0300rọ\u0300", "ọrọ", 0, 0),
+        ("مُحَمَّد", "محمد", 0, 0),
+        ("cafe\u0301 E\u0301te\u0301", "caf\u00e9 \u00e9t\u00e9", 1, 1),
+        ("e\u0301", "e", 0, 0),
+        # No spaces: 6 of 8 letters with their marks, and 4 of 7 pairs.
+        ("ฉันชอบแมว", "ฉันชอบหมา", 6 / 8, 4 / 7),
+        ("か\u3099く", "がく", 1, 1),
+        ("人々", "人", 2 / 3, 0),
+        ("我a\u0301b喜", "我áb", 4 / 5, 2 / 3),
+        # What is no letter is no word, nor what stands on it.
+        ("I ❤\ufe0f🙂 👩\u200d👧 you・", "i you", 1, 1),
+        ("❤\ufe0f", "❤\ufe0f", 0, 0),
+        ("", "", 0, 0),
+    ],
+)
+def test_rouge_counts_letters_with_what_stands_on_them(
+    hypothesis, reference, words, pairs
+):
+    found = compare_texts([hypothesis], [reference], ["rouge"])
+
+    assert found["rouge1"].value == pytest.approx(100 * words)
+    assert found["rouge2"].value == pytest.approx(100 * pairs)
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ((["a"], []), ValueError, "at least one. Received: 1 hypotheses and 0 refer"),

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.once
         (["I don't.", "I don\u2019t know!"], 6 / 7, 5 / 7),
         (["我喜欢猫", "我喜欢狗"], 5 / 8, 4 / 8),
         (["the 猫sat", "ねこ sat"], 5 / 6, 4 / 6),
+        (["ที่นี่ที่"], 2 / 3, 2 / 3),
         (["🙂🙂 🙂", b"\xff \xff"], 2 / 5, 2 / 5),
         (["e\u0301t\u0301", "\u00e9t\u0301"], 1 / 2, 0 / 2),
         # Marks are no words' ends: Hindi, Turkish, Arabic, Yoruba, Persian's joiner.

@@ -42,7 +42,16 @@ def start_clock(batch_size, max_length):
 
     Returns:
         The clock: a dictionary, see the top of this file.
+
+    Raises:
+        ValueError: a source was given in place of the batch size.
     """
+    if isinstance(batch_size, dict):
+        raise ValueError(
+            "A decoder must begin with the batch size; it has no source, and its beam "
+            "search no `start_token_id`. Received: a source of "
+            f"{', '.join(map(repr, sorted(batch_size)))}"
+        )
     return {
         "index": ops.zeros((), dtype="int32"),
         "length": ops.zeros((batch_size,), dtype="int32"),

@@ -75,7 +75,16 @@ class EncoderDecoder(keras.Model):
 
         Returns:
             `{"clock": .., "rows": .., "source": ..}`; see `layers.clock`.
+
+        Raises:
+            ValueError: `inputs` are no such dictionary.
         """
+        if not isinstance(inputs, dict) or "token_ids" not in inputs:
+            given = [*inputs] if isinstance(inputs, dict) else "a batch size"
+            raise ValueError(
+                'An encoder-decoder must begin with a source, `{"token_ids": ..}`; its '
+                f"beam search needs `start_token_id`. Received: {given}"
+            )
         token_ids = ops.convert_to_tensor(inputs["token_ids"])
         padding_mask = _as_bool(inputs.get("padding_mask"))
         if padding_mask is None:

@@ -139,7 +139,8 @@ class TextToText:
     ) -> list[list[Answer]]:
         """The best answers to each text, with their scores, best first.
 
-        Of a text that was cut, the `n`-th answer is the `n`-th of each slice.
+        Of a text that was cut, the `n`-th answer is the `n`-th of each slice. Two may
+        be spelled alike, by other tokens.
 
         Args:
             texts: list of str or UTF-8 bytes.

@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 from keras_lm.generation import beam_search, generate, samplers
-from keras_lm.models import TransformerDecoder
+from keras_lm.models import TransformerDecoder, TransformerEncoderDecoder
 from tests.checks import assert_close
 from tests.fakes import AlphabetModel, ScriptModel, TableModel, random_weights, spell
 
@@ -609,3 +609,24 @@ def test_a_source_has_a_vocabulary_of_its_own():
     assert beam_search(model, [[8]], 1, 2, 3).token_ids.shape == (1, 1, 3)
     with pytest.raises(ValueError, match="below 9. Received: 9 in row 0"):
         beam_search(model, [[9]], 1, 2, 3)
+
+
+@pytest.mark.slow_elsewhere
+@pytest.mark.parametrize(
+    ("model_class", "start", "inputs", "message"),
+    [
+        (TransformerDecoder, 1, [[1, 2]], "a source of 'padding_mask', 'token_ids'"),
+        (TransformerEncoderDecoder, None, [[1, 2]], "Received: a batch size"),
+        (
+            TransformerEncoderDecoder,
+            1,
+            {"ids": np.ones((1, 2))},
+            r"Received: \['ids'\]",
+        ),
+    ],
+)
+def test_a_start_token_is_for_models_of_a_source(model_class, start, inputs, message):
+    model = model_class(13, 1, 1, 4, 4, 16)
+
+    with pytest.raises(ValueError, match=f"must begin with .*{message}"):
+        beam_search(model, inputs, start, beam_size=2, max_new_tokens=4)

@@ -113,7 +113,8 @@ def beam_search(
 
     Raises:
         ValueError: a number out of range or that does not fit another, no attention
-            to be had, or inputs that `generate` would refuse.
+            to be had, a start token for a model without a source, or none for one with
+            a source, or inputs that `generate` would refuse.
 
     Example:
         >>> model = keras_lm.models.TransformerDecoder(

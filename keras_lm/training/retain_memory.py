@@ -1,6 +1,7 @@
 """Memory that was freed stays in the process, for the next step."""
 
 import ctypes
+import sys
 
 # The parameters' numbers in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
@@ -19,7 +20,7 @@ def retain_memory() -> bool:
     the first array. `keras-lm` does it where it trains.
 
     Returns:
-        bool, whether it was done; `False` with another C library.
+        bool, whether it was done; `False` on another system, or with another C library.
 
     Example:
         >>> keras_lm.training.retain_memory()
@@ -27,6 +28,8 @@ def retain_memory() -> bool:
 
     Source: https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
+    if sys.platform != "linux":
+        return False
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return False

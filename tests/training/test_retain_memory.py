@@ -33,3 +33,11 @@ def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
 
     assert retain_memory() is False
+
+
+def test_another_system_is_left_alone(monkeypatch):
+    # Where `CDLL` takes no `None`.
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(name.upper()))
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    assert retain_memory() is False

@@ -75,7 +75,7 @@ def main():
     parser.add_argument("model", choices=SETTINGS)
     runs.add_options(parser)
     parser.add_argument("--peak", type=float)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     parts = read(given.language, given.data)
     if parts is None:
         print(f"not run: {given.data} has no xquad")

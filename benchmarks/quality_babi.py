@@ -53,7 +53,7 @@ def main():
     parser.add_argument("model", choices=SETTINGS)
     parser.add_argument("--test", action="store_true", help="once, of what was chosen")
     runs.add_options(parser)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     tasks = read(given.data / "babi" / "tasksv11_en.tar.gz")
     if tasks is None:
         print(f"not run: {given.data} has no stories")

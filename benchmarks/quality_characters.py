@@ -38,7 +38,7 @@ def main():
     parser.add_argument("task", choices=BATCH_SIZES)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     parts = read(given.task, given.data)
     if parts is None:
         print(f"not run: {given.data} has no text for {given.task}")

@@ -57,7 +57,7 @@ def main():
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("model", choices=SETTINGS)
     runs.add_options(parser)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     parts = read(given.task, given.data)
     if parts is None:
         print(f"not run: {given.data} has no texts for {given.task}")

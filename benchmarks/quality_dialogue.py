@@ -28,14 +28,14 @@ import argparse
 import importlib.util
 import json
 import random
-import resource
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-KEPT = Path(__file__).parent.parent / ".cache" / "quality"
+from benchmarks import quality_runs as runs
+
 VOCABULARY_SIZE, MAX_LENGTH, BATCH_SIZE = 3000, 256, 16
 MAX_CHARACTERS = 400  # so that an answer and its question fit with a prompt
 NUM_HELD_OUT, NUM_REPLIES, MAX_NEW_TOKENS = 200, 200, 40
@@ -54,7 +54,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     path = given.data or packaged_data()
     if path is None or not path.exists():
         print("not run: give --data, or install the package chitchat-dataset")
@@ -62,12 +62,9 @@ def main():
     parts = read(path, given.conversations)
     found = {"conversations": {part: len(some) for part, some in parts.items()}}
     found |= run(given, parts)
-    text = json.dumps(found, indent=1, ensure_ascii=False)
-    print(text)
+    print(runs.as_text(found))
     if given.steps is None:
-        KEPT.mkdir(parents=True, exist_ok=True)
-        name = f"dialogue_{given.model}_{found['backend']}_seed{given.seed}"
-        (KEPT / f"{name}.json").write_text(text, "utf-8")
+        runs.keep(f"dialogue_{given.model}_{found['backend']}_seed{given.seed}", found)
 
 
 def run(given, parts):
@@ -94,8 +91,7 @@ def run(given, parts):
     found |= fit(model, tokenizer, parts, given)
     chat = pipelines.ChatGenerator(model, tokenizer, MAX_NEW_TOKENS)
     found["replies"] = replies(chat, parts["held_out"], given.steps)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {**found, "peak_memory_mb": round(memory)}
+    return {**found, "peak_memory_mb": runs.peak_memory_mb()}
 
 
 def make_model(name, vocabulary_size, seed):

@@ -61,7 +61,7 @@ def main():
     parser.add_argument("task", choices=TASKS, nargs="?")
     parser.add_argument("model", choices=("minilm", "scratch"), nargs="?")
     runs.add_options(parser, needs_data=False)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     if given.data is None and given.task != "functions":
         parser.error("--data is needed")
     if given.task is None:

@@ -43,7 +43,7 @@ def main():
     parser.add_argument("objectives", nargs="*", choices=[*OBJECTIVES, []])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=2000)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     texts, paragraphs, tokenizer = read()
     for objective in given.objectives or OBJECTIVES:
         found = []

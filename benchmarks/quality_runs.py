@@ -49,6 +49,22 @@ def add_options(parser, needs_data=True):
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
 
 
+def parse(parser):
+    """Reads the command line; then what training frees stays in the process.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+
+    Returns:
+        What the command line says, as `parser.parse_args` gives it.
+    """
+    given = parser.parse_args()
+    from keras_lm import training
+
+    training.retain_memory()
+    return given
+
+
 def settings_of(given, settings):
     """The settings, but for what the command line says.
 

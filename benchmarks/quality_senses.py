@@ -59,7 +59,7 @@ def main():
     parser.add_argument("--wordnet", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=12_000)
     parser.add_argument("--test", type=int, default=6_000)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     path = given.data / "wsd" / "semcor3.0_tagged.jsonl.gz"
     if not path.exists():
         print(f"not run: no {path}")

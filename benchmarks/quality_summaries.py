@@ -59,7 +59,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
-    given = parser.parse_args()
+    given = runs.parse(parser)
     parts = read_papers(given.data) if given.task == "scitldr" else read_docstrings()
     if parts is None:
         print("not run: --data must name a folder that has scitldr-a")

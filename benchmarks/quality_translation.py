@@ -46,7 +46,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
-    given = parser.parse_args()
+    given = runs.parse(parser)
     parts = read(given.task, given.data)
     if parts is None:
         print(f"not run: {given.data} has no pairs for {given.task}")

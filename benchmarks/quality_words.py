@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--total-steps", type=int, help="in place of the budget")
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = runs.parse(parser)
     parts = read(given.data)
     if parts is None:
         print(f"not run: {given.data} has no ptb/ptb.zip")

@@ -89,13 +89,17 @@ def test_the_translator_is_made_of_pairs_of_one_s_own(tmp_path):
 
 
 @pytest.mark.once
-def test_pairs_without_a_file_are_refused(tmp_path):
-    path = ROOT / "tutorials" / "08_translation.py"
-
-    process = run_shrunk(path, tmp_path, "--pairs")
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [(name, option) for name, some in OPTIONS.items() for option in sorted(some)],
+)
+def test_an_option_without_its_path_is_refused(tmp_path, name, option):
+    process = run_shrunk(ROOT / "tutorials" / f"{name}.py", tmp_path, option)
 
     assert process.returncode == 1
-    assert process.stderr == "`--pairs` must be followed by a file. Received: nothing\n"
+    told = process.stderr.splitlines()[-1]
+    kind = "file" if option == "--pairs" else "folder"
+    assert told == f"`{option}` must be followed by a {kind}. Received: nothing"
 
 
 @pytest.mark.once

@@ -23,10 +23,14 @@
 
 # %% Settings: everything you may want to change
 import os
+import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
-DATA = None  # or `--data DIR`: a folder that holds fsdd/, speech in place of the tones
+if sys.argv[-1] == "--data":
+    sys.exit("`--data` must be followed by a folder. Received: nothing")
+# A folder that holds fsdd/, speech in place of the tones.
+DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 SAMPLING_RATE = 8000
 NUM_TRAIN_IMAGES = 1247  # in the order of their writers; the rest is held out
 NUM_HELD_OUT = 128 if QUICK else 2048  # pairs
@@ -46,7 +50,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import json
 import resource
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -72,8 +75,6 @@ SAVED_MODELS = Path(QUICK) if QUICK else HERE.parent / "saved_models"
 PICTURES.mkdir(exist_ok=True)
 WORK = Path(tempfile.mkdtemp())
 BACKEND = keras.backend.backend()
-if "--data" in sys.argv:
-    DATA = sys.argv[sys.argv.index("--data") + 1]
 # A quarter of a second of tones, or a second of speech; and the noise of task 2.
 NUM_SAMPLES, FRAMES, SAMPLE_NOISE = (8000, 4, 0.05) if DATA else (2000, 2, 0.6)
 

@@ -25,6 +25,8 @@ import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
+if sys.argv[-1] == "--data":
+    sys.exit("`--data` must be followed by a folder. Received: nothing")
 DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 PACKAGES = ("numpy",) if QUICK else ("numpy", "scipy", "sklearn")
 FRACTION_HELD_OUT = 1 / 5  # of the source files

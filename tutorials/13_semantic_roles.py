@@ -26,6 +26,8 @@ import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
+if sys.argv[-1] == "--data":
+    sys.exit("`--data` must be followed by a folder. Received: nothing")
 DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 NUM_TRAIN, NUM_TEST = (60, 30) if QUICK else (4000, 500)  # sentences
 if DATA and not QUICK:

@@ -23,6 +23,8 @@ import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
+if sys.argv[-1] == "--data":
+    sys.exit("`--data` must be followed by a folder. Received: nothing")
 DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 PACKAGES = ("numpy",) if QUICK else ("python", "numpy", "scipy", "sklearn", "keras")
 FRACTION_HELD_OUT = 1 / 12  # of the source files: these are searched

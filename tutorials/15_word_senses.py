@@ -25,6 +25,8 @@ import sys
 
 QUICK = os.environ.get("KERAS_LM_QUICK")  # a folder: a few steps, files go there
 SEED = 0
+if sys.argv[-1] in ("--data", "--wordnet"):
+    sys.exit(f"`{sys.argv[-1]}` must be followed by a folder. Received: nothing")
 DATA = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else None
 WORDNET = "/usr/share/wordnet" if DATA else None  # where Debian's wordnet-base puts it
 if "--wordnet" in sys.argv:

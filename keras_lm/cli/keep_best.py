@@ -5,13 +5,16 @@ from pathlib import Path
 
 import keras
 
+LEAST_BLEU = 1.0  # what is below says nothing
+
 
 class KeepBest(keras.callbacks.Callback):
     """Saves the pipeline of the best `val_bleu`, over interruptions too.
 
-    Of epochs with one BLEU, as the first ones with 0, the one of the lower `val_loss`
-    is best. Training stops when neither BLEU nor loss got better for a while: the loss
-    falls before the first answers are right, and may rise while they get better still.
+    Of epochs with one BLEU the one of the lower `val_loss` is best, and so it is of
+    those whose BLEU is below 1. Training stops when neither BLEU nor loss got better
+    for a while: the loss falls before the first answers are right, and may rise while
+    they get better still.
 
     `training.BleuCallback` holds the best weights in memory, where an interrupted run
     loses them, with what it knew of earlier epochs. This one reads the earlier epochs
@@ -53,14 +56,15 @@ class KeepBest(keras.callbacks.Callback):
 
     @property
     def best(self) -> float:
-        """The best BLEU so far."""
-        return max(self.bleus)
+        """The BLEU of the best epoch so far."""
+        return self.bleus[self.best_epoch]
 
     @property
     def best_epoch(self) -> int:
         """The epoch that had it, counted from 0."""
-        numbers = range(len(self.bleus))
-        return max(numbers, key=lambda i: (self.bleus[i], -self.losses[i]))
+        counted = [bleu if bleu >= LEAST_BLEU else 0.0 for bleu in self.bleus]
+        ranks = list(zip(counted, (-loss for loss in self.losses), strict=True))
+        return ranks.index(max(ranks))
 
     @property
     def waited(self) -> int:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from keras_lm import models, pipelines, text, training
 from keras_lm.cli.choose_tokenize import choose_tokenize
-from keras_lm.cli.keep_best import KeepBest
+from keras_lm.cli.keep_best import LEAST_BLEU, KeepBest
 from keras_lm.cli.samples import sample
 from keras_lm.cli.split_pairs import split_pairs
 from keras_lm.cli.translator_settings import TranslatorSettings
@@ -198,7 +198,7 @@ def fit(translator, train, held_out, scored, num_steps, settings, checkpoint):
         mean = compare(greedy, held_out).value
         told = f"the mean of the last {average.num_averaged} epochs"
         tell(f"{told[0].upper()}{told[1:]}: held-out BLEU {mean:.2f}")
-        if mean > best.best:
+        if mean > max(best.best, LEAST_BLEU):
             return told
     model.set_weights(pipelines.load(best.directory).model.get_weights())
     return f"epoch {best.best_epoch + 1}"

@@ -43,6 +43,7 @@ def translate_train(
     columns: Annotated[
         tuple[int, int] | None,
         typer.Option(
+            metavar="INT INT",
             help="Which fields of --pairs are source and target, from 0.",
             show_default="the two that there are",
         ),
@@ -217,14 +218,21 @@ def translate_run(
 def _lines(stream):
     """Its lines, many together; of a terminal each alone, as it is typed."""
     size = 1 if stream.isatty() else _LINES_AT_A_TIME
-    lines = _without_mark(stream)
+    lines = stream if stream.isatty() else _read(stream.buffer)
     while some := list(itertools.islice(lines, size)):
         yield [line.rstrip("\r\n") for line in some]
 
 
-def _without_mark(stream):
+def _read(stream):
     """Its lines with their ends, without the byte order mark before the first."""
-    first = next(stream, "").removeprefix("\ufeff")
-    if first:
-        yield first
-    yield from stream
+    for number, line in enumerate(stream, start=1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"Texts must be UTF-8 text. Received: stdin, line {number}, "
+                f"where byte {error.start} is 0x{line[error.start]:02x}"
+            ) from error
+        text = text.removeprefix("\ufeff") if number == 1 else text
+        if text:
+            yield text

@@ -11,7 +11,8 @@ class Answer(NamedTuple):
 
     Args:
         text: str.
-        score: float.
+        score: float: the log-likelihood in nats, over a penalty that grows with the
+            length. The higher, the better.
         finished: bool. Whether the model ended it. If not, it was cut off at
             `max_new_tokens`, and more of them may give more text.
 

@@ -8,11 +8,9 @@ import numpy as np
 
 from keras_lm import generation
 from keras_lm.generation.generate import bucket
+from keras_lm.pipelines.check_search_options import check_search_options
 
 _STREAMED = (1, 2, 4, 8, 16)  # tokens at a time; the last for ever
-# Arguments of `beam_search` that say nothing of texts: they are chosen here.
-_OURS = ("inputs", "padding_mask", "return_attention", "start_token_id")
-_OURS += ("stop_token_ids",)
 
 
 class Found(NamedTuple):
@@ -64,11 +62,11 @@ def search_rows(
         for each row a list of `Found`, best first, at least one.
 
     Raises:
-        TypeError: an option is unknown, or one of `beam_search` that is chosen here.
+        TypeError: an option is unknown, or one that the pipeline gives itself.
         ValueError: as `generation.beam_search`, a prefix leaves no room, or no answer
             has a finite score.
     """
-    _refuse_ours(options)
+    check_search_options(options)
     prefixes = [[]] * len(rows) if target_prefix is None else target_prefix
     begun = [_bytes_of(prefix, target_tokenizer) for prefix in prefixes]
     answers = [[Found(pieces, 0.0, True)] for pieces in begun]
@@ -131,7 +129,7 @@ def stream_row(
     Raises:
         TypeError, ValueError: as `search_rows`, with the first token.
     """
-    _refuse_ours(options)
+    check_search_options(options)
     stop, said, made = target_tokenizer.separator_id, list(target_prefix), 0
     (limit,) = _rooms(model, [said], max_new_tokens)
     yield from _bytes_of(said, target_tokenizer)
@@ -236,12 +234,3 @@ def _batches(sources, rooms, max_batch_tokens):
         )
         for batch in batches:
             yield numbers[batch], room
-
-
-def _refuse_ours(options):
-    wrong = sorted(set(options) & set(_OURS))
-    if wrong:
-        raise TypeError(
-            f"Options must be other ones than {', '.join(_OURS)}, which the pipeline "
-            f"gives itself. Received: {', '.join(wrong)}"
-        )

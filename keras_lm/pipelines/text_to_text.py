@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_lm.pipelines.answer import Answer
 from keras_lm.pipelines.check_count import check_count
+from keras_lm.pipelines.check_search_options import check_search_options
 from keras_lm.pipelines.check_vocabularies import check_vocabularies
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.score_pairs import score_pairs
@@ -120,6 +121,7 @@ class TextToText:
             ValueError: an argument is out of range, or does not fit the model, or no
                 answer has a finite score (the training diverged).
         """
+        check_search_options(options, "num_hypotheses")
         options.update(max_new_tokens=max_new_tokens, length_penalty=length_penalty)
         if isinstance(texts, (str, bytes)):
             return self.n_best([texts], 1, beam_size, **options)[0][0].text
@@ -158,6 +160,7 @@ class TextToText:
             ValueError: as the call.
         """
         _refuse_one_string("texts", texts)
+        check_search_options(options)
         documents = [self._slices(text) for text in texts]
         prefixes = target_prefixes(target_prefix, documents, self.target_tokenizer)
         rows = [row for parts in documents for part in parts for row in part.rows]
@@ -188,6 +191,7 @@ class TextToText:
         Raises:
             TypeError, ValueError: as the call, with the first piece.
         """
+        check_search_options(options, "beam_size", "num_hypotheses")
         joiner, parts = Joiner(), self._slices(text)
         prefixes = target_prefixes(target_prefix, [parts], self.target_tokenizer)
         for part in parts:

@@ -75,6 +75,17 @@ def test_training_goes_on_while_the_loss_falls_or_bleu_rises():
     assert told[1] == "Epoch 2: held-out BLEU 0.00, the best so far."
 
 
+def test_below_a_bleu_of_1_the_loss_decides():
+    bleus, losses = [0.48, 0.0, 0.99, 0.3], [9.0, 7.0, 6.5, 6.0]
+
+    _, num_saved, told = train(bleus, losses)
+    _, with_answers, _ = train([*bleus, 1.2, 0.9], [*losses, 6.2, 5.0])
+
+    assert num_saved == 4
+    assert told[3] == "Epoch 4: held-out BLEU 0.30, the best so far."
+    assert with_answers == 5
+
+
 def test_a_resumed_run_remembers_the_epochs_before():
     bleus, losses = [1.0, 3.0, 2.0, 2.5, 9.0], [4.0, 3.0, 5.0, 6.0, 2.0]
     _, _, whole = train(bleus, losses)

@@ -1,5 +1,7 @@
 """translate: what a person types to train a translator and to ask it."""
 
+import io
+
 import pytest
 from typer.testing import CliRunner
 
@@ -59,6 +61,22 @@ def test_the_mark_of_a_file_is_no_part_of_its_first_line(translator, monkeypatch
     assert asked == [["one"], [""], ["二🙂", "\ufeff三"]]
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (b"one\ntwo \xe9\n", "stdin, line 2, where byte 4 is 0xe9"),
+        ("one\n".encode("utf-16"), "stdin, line 1, where byte 0 is 0xff"),
+    ],
+)
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_lines_that_are_no_utf_8_are_refused(monkeypatch, lines, told, errors):
+    # Where Python is told nothing of the language, it reads such bytes in silence.
+    stream = io.TextIOWrapper(io.BytesIO(lines), "utf-8", errors)
+
+    with pytest.raises(ValueError, match=f"must be UTF-8 text. Received: {told}"):
+        list(_lines(stream))
+
+
 def test_answers_that_were_cut_off_are_counted_beside(translator):
     command = ["translate", "run", str(translator), "--max-new-tokens=1", "--n-best=2"]
     texts = ["one", "", "two 🙂"]
@@ -77,27 +95,30 @@ def test_answers_that_were_cut_off_are_counted_beside(translator):
     ("is_terminal", "sizes"), [(False, [2, 2, 1]), (True, [1] * 5)]
 )
 def test_lines_are_answered_before_all_are_read(monkeypatch, is_terminal, sizes):
-    class Stream:
+    class Pipe(io.RawIOBase):
         num_read = 0
+
+        def readable(self):
+            return True
 
         def isatty(self):
             return is_terminal
 
-        def __iter__(self):
-            return self
-
-        def __next__(self):
+        def readinto(self, room):
             if self.num_read == 5:
-                raise StopIteration
+                return 0
             self.num_read += 1
-            return f"{self.num_read} 🙂\r\n"
+            line = f"{self.num_read} 🙂\r\n".encode()
+            room[: len(line)] = line
+            return len(line)
 
     monkeypatch.setattr("keras_lm.cli.translate._LINES_AT_A_TIME", 2)
-    stream, read = Stream(), 0
+    pipe, read = Pipe(), 0
+    stream = io.TextIOWrapper(io.BufferedReader(pipe), "utf-8")
     for some, size in zip(_lines(stream), sizes, strict=True):
         assert some == [f"{read + n + 1} 🙂" for n in range(size)]
         read += size
-        assert stream.num_read == read
+        assert pipe.num_read == read
 
 
 def test_each_of_several_answers_has_its_text_s_number_and_a_score(

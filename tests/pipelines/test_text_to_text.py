@@ -357,8 +357,21 @@ def test_what_cannot_be_is_refused():
         ECHO(["a"], replace_unknown=True)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         ECHO(["a", None])
-    with pytest.raises(TypeError, match="which the pipeline gives.*: padding_mask"):
-        ECHO(["a"], padding_mask=[[True]])
+    for call, name in [
+        (ECHO, "padding_mask"),
+        (ECHO, "num_hypotheses"),
+        (ECHO, "temperature"),
+        (ECHO.n_best, "temperature"),
+        (ECHO.n_best, "stop_token_ids"),
+        (lambda texts, **given: list(ECHO.stream(*texts, **given)), "temperature"),
+        (lambda texts, **given: list(ECHO.stream(*texts, **given)), "beam_size"),
+        (lambda texts, **given: list(ECHO.stream("", **given)), "num_hypotheses"),
+    ]:
+        with pytest.raises(TypeError) as raised:
+            call(["a"], **{name: 1})
+        told = str(raised.value)
+        assert told.startswith("Options must be among alternatives, ")
+        assert told.endswith(f"target_prefix. Received: {name}=1")
     for refused in (lambda: ECHO.n_best("a"), lambda: TRANSLATOR.score("a", ["b"])):
         with pytest.raises(TypeError, match="must be a list of strings. Received: 'a'"):
             refused()

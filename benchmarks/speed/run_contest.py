@@ -27,6 +27,9 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[], help="rivals to run")
     given = parser.parse_args()
+    from keras_lm import training
+
+    training.retain_memory()  # all rivals gain by it
     calls = importlib.import_module(f"benchmarks.speed.{given.contest}").rivals()
     if given.only:
         calls = {name: calls[name] for name in given.only}

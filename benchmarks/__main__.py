@@ -8,7 +8,7 @@ that a drift of the machine meets all alike; its figure for a rival is the media
 goal is met or missed where all processes agree, else open; a process that failed agrees
 with none, and where all failed it was not run. Each process's medians are kept in
 `.cache/speed.json` as soon as they are there; `--table` prints from this file and runs
-nothing.
+nothing. Of each contest `benchmarks/pictures/speed_CONTEST.png` shows the goals.
 
     python -m benchmarks profile [--backends NAME ...]
 
@@ -25,11 +25,13 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.speed.draw_goals import draw_goals
 from benchmarks.speed.goal import BACKENDS
 from benchmarks.speed.run_contest import CONTESTS
 
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / ".cache" / "speed.json"
+PICTURES = ROOT / "benchmarks" / "pictures"
 
 
 def main():
@@ -134,11 +136,14 @@ def show(found, given):
     print("|---|---|---|---|---|---|")
     for contest in given.contests:
         module = importlib.import_module(f"benchmarks.speed.{contest}")
-        for goal in module.GOALS:
-            for row in goal_rows(
-                goal, [one for one in found if kind(one)[0] == contest]
-            ):
-                print(f"| {' | '.join(row)} |")
+        ours = [one for one in found if one["contest"] == contest]
+        rows = [row for goal in module.GOALS for row in goal_rows(goal, ours)]
+        for goal, backend, threads, numbers in rows:
+            shown = ", ".join("-" if n is None else f"{n:.2f}" for n in numbers)
+            verdict = goal.verdict(numbers)
+            row = goal.name, backend, str(threads), goal.bound(), shown, verdict
+            print(f"| {' | '.join(row)} |")
+        draw_goals(contest, rows, PICTURES / f"speed_{contest}.png")
     print("\n| contest | backend | threads | rival | seconds | rate |")
     print("|---|---|---|---|---|---|")
     for contest in given.contests:
@@ -150,7 +155,7 @@ def show(found, given):
 
 
 def goal_rows(goal, found):
-    """A row for each backend and number of threads that was started."""
+    """`(goal, backend, threads, numbers)` of what was started, a number a process."""
     for backend in goal.backends:
         for threads in sorted({one["threads"] for one in found}):
             numbers = [
@@ -159,9 +164,7 @@ def goal_rows(goal, found):
                 if (one["backend"], one["threads"]) == (backend, threads)
             ]
             if numbers:
-                shown = ", ".join("-" if n is None else f"{n:.2f}" for n in numbers)
-                verdict = goal.verdict(numbers)
-                yield [goal.name, backend, str(threads), goal.bound(), shown, verdict]
+                yield goal, backend, threads, numbers
 
 
 def figure_rows(found, tokens):

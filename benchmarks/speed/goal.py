@@ -48,6 +48,12 @@ class Goal:
             return f"≥ {self.at_least:g}"
         return f"≤ {self.at_most:g}"
 
+    def reached(self, number: float) -> float:
+        """A number in parts of the bound, or the other way round: 1 and more is met."""
+        if self.at_least is not None:
+            return number / self.at_least
+        return self.at_most / number
+
 
 def times_as_fast(rival, ours="keras_lm"):
     """The function of a `Goal`: how many times as fast ours is as the rival."""

@@ -24,6 +24,8 @@ SIDE, PRODUCTS = 2048, 4
 
 def share_of_peak(seconds):
     """Of the products a second that one large matrix product reaches."""
+    if "matrix product" not in seconds or "keras_lm" not in seconds:
+        return None
     peak = PRODUCTS * 2 * SIDE**3 / seconds["matrix product"]
     return OPERATIONS_A_TOKEN * TOKENS / seconds["keras_lm"] / peak
 

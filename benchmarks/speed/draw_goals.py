@@ -36,6 +36,6 @@ def draw_goals(title, rows, picture):
     axis.set_xscale("log", base=2)
     axis.set_xticks([0.25, 0.5, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
     axis.minorticks_off()
-    axis.set(title=title, xlabel="found, in parts of the goal (bound, backend, threads)")
+    axis.set(title=title, xlabel="found / goal (bound, backend, threads)")
     figure.savefig(picture, dpi=120)
     plt.close(figure)

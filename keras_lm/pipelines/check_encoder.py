@@ -1,6 +1,6 @@
 """Refuses an encoder and a tokenizer that do not fit, and lengths that do not."""
 
-from numbers import Integral
+import numpy as np
 
 from keras_lm.text import HuggingFaceTokenizer
 
@@ -29,7 +29,7 @@ def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) ->
         )
     most = encoder.max_sequence_length
     max_length = most if max_length is None else max_length
-    if not isinstance(max_length, Integral):
+    if not isinstance(max_length, (int, np.integer)):
         raise ValueError(
             f"`max_length` must be an int. Received: max_length={max_length!r}"
         )
@@ -38,7 +38,7 @@ def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) ->
             f"`max_length` must be from {least} to the model's max_sequence_length="
             f"{most}. Received: max_length={max_length}"
         )
-    return max_length
+    return int(max_length)
 
 
 def check_pairs(encoder, tokenizer) -> None:

@@ -175,4 +175,4 @@ def _weights(labels, names, class_weights, multi_label):
 
 
 def _is_weight(number):
-    return isinstance(number, Real) and 0 < number < math.inf
+    return isinstance(number, Real) and 0 < float(number) < math.inf

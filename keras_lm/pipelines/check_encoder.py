@@ -1,5 +1,7 @@
 """Refuses an encoder and a tokenizer that do not fit, and lengths that do not."""
 
+import numpy as np
+
 from keras_lm.text import HuggingFaceTokenizer
 
 
@@ -17,7 +19,8 @@ def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) ->
         int, most tokens of a text.
 
     Raises:
-        ValueError: the vocabularies differ in size, or `max_length` is out of range.
+        ValueError: the vocabularies differ in size, or `max_length` is no int or out
+            of range.
     """
     if tokenizer.vocabulary_size != encoder.vocabulary_size:
         raise ValueError(
@@ -26,12 +29,16 @@ def check_encoder(encoder, tokenizer, max_length: int | None, least: int = 2) ->
         )
     most = encoder.max_sequence_length
     max_length = most if max_length is None else max_length
+    if not isinstance(max_length, (int, np.integer)):
+        raise ValueError(
+            f"`max_length` must be an int. Received: max_length={max_length!r}"
+        )
     if not least <= max_length <= most:
         raise ValueError(
             f"`max_length` must be from {least} to the model's max_sequence_length="
             f"{most}. Received: max_length={max_length}"
         )
-    return max_length
+    return int(max_length)
 
 
 def check_pairs(encoder, tokenizer) -> None:

@@ -1,6 +1,6 @@
 """Refuses labels that are not those of a model."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 
 def check_labels(labels: Sequence[str], num_classes: int) -> None:
@@ -11,10 +11,14 @@ def check_labels(labels: Sequence[str], num_classes: int) -> None:
         num_classes: int, of the model.
 
     Raises:
-        TypeError: `labels` are not strings.
+        TypeError: `labels` are no list of strings.
         ValueError: there are not as many labels as classes, or two are alike.
     """
-    if isinstance(labels, str) or not all(isinstance(one, str) for one in labels):
+    # A set has no order, and what is read once only would be empty afterwards.
+    is_list = isinstance(labels, Collection) and not isinstance(
+        labels, (str, Mapping, set, frozenset)
+    )
+    if not is_list or not all(isinstance(one, str) for one in labels):
         raise TypeError(
             f"`labels` must be a list of strings. Received: labels={labels!r}"
         )

@@ -1,6 +1,7 @@
 """Finds the answer to a question in a text."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ from keras_lm.pipelines.check_encoder import check_encoder, check_pairs
 from keras_lm.pipelines.predict_texts import predict_tokens
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.span_log_shares import span_log_shares
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.context_windows import context_windows, window_arrays
+from keras_lm.text.list_of_texts import list_of_texts
 
 _MOST_AT_ONCE = 256  # windows; what is known of each of their spans is large
 
@@ -93,17 +96,12 @@ class QuestionAnswerer:
             )
         self.max_length = check_encoder(model.encoder, tokenizer, max_length, least=5)
         check_pairs(model.encoder, tokenizer)
-        for name, value in [
-            ("stride", stride),
-            ("max_answer_length", max_answer_length),
-        ]:
-            if value is not None and value < 1:
-                raise ValueError(
-                    f"`{name}` must be at least 1. Received: {name}={value}"
-                )
-        if not np.isfinite(threshold):
+        check_at_least(1, max_answer_length=max_answer_length)
+        if stride is not None:
+            check_at_least(1, stride=stride)
+        if not isinstance(threshold, Real) or not np.isfinite(threshold):
             raise ValueError(
-                f"`threshold` must be finite. Received: threshold={threshold}"
+                f"`threshold` must be finite. Received: threshold={threshold!r}"
             )
         self.model = model
         self.tokenizer = tokenizer
@@ -150,10 +148,7 @@ class QuestionAnswerer:
             TypeError: as the call.
             ValueError: as the call, or `num_answers` is below 1.
         """
-        if num_answers < 1:
-            raise ValueError(
-                f"`num_answers` must be at least 1. Received: num_answers={num_answers}"
-            )
+        check_at_least(1, num_answers=num_answers)
         return [best for best, *_ in self._found(questions, contexts, num_answers)]
 
     def no_answer_scores(self, questions: Sequence, contexts: Sequence) -> np.ndarray:
@@ -190,10 +185,8 @@ class QuestionAnswerer:
 
     def _found(self, questions, contexts, num_answers):
         """For each question `(n best answers, lead of the first, share of none)`."""
-        if isinstance(contexts, (str, bytes)) and not isinstance(
-            questions, (str, bytes)
-        ):
-            questions = list(questions)
+        questions = list_of_texts(questions, "questions")
+        if isinstance(contexts, (str, bytes)):
             contexts = [contexts] * len(questions)
         windowed = context_windows(
             self.tokenizer, questions, contexts, self.max_length, self.stride

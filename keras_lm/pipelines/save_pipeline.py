@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 
 from keras_lm.files import complete_folder
 from keras_lm.training.adapters import adapted_layers, merged_weights
@@ -15,7 +16,8 @@ def save_pipeline(pipeline, directory, settings: dict, overwrite: bool = False) 
         pipeline: its `model` is written, and the tokenizers that its class names in
             `TOKENIZERS` (by default `tokenizer`), which may be `None`.
         directory: str or path.
-        settings: dict of plain Python: the other arguments of its class.
+        settings: dict of plain Python, NumPy's numbers too: the other arguments of its
+            class.
         overwrite: bool. Whether a directory that is there may be replaced.
 
     Raises:
@@ -34,7 +36,7 @@ def save_pipeline(pipeline, directory, settings: dict, overwrite: bool = False) 
         for name, tokenizer in tokenizers.items():
             if tokenizer is not None:
                 tokenizer.save(folder / f"{name}{tokenizer.FILE_SUFFIX}")
-        text = json.dumps(description, indent=1)
+        text = json.dumps(description, indent=1, default=np.generic.item)
         (folder / "pipeline.json").write_text(text, encoding="utf-8")
 
 

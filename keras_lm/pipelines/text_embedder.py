@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from keras_lm.models import LSTMEncoder, TransformerEncoder
 from keras_lm.pipelines.check_encoder import check_encoder
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
@@ -29,6 +30,7 @@ class TextEmbedder:
         truncate: bool. Whether a longer text loses its end; else it is refused.
 
     Raises:
+        TypeError: `model` is of another class.
         ValueError: the vocabularies of model and tokenizer differ in size, or
             `max_length` is out of range.
 
@@ -47,6 +49,12 @@ class TextEmbedder:
     def __init__(
         self, model, tokenizer, max_length: int | None = None, truncate: bool = False
     ):
+        if not isinstance(model, (TransformerEncoder, LSTMEncoder)):
+            raise TypeError(
+                "`model` must be a `models.TransformerEncoder` or a "
+                "`models.LSTMEncoder`, of a `DualEncoder` its `encoder`. "
+                f"Received: {type(model).__name__}"
+            )
         self.max_length = check_encoder(model, tokenizer, max_length)
         self.model = model
         self.tokenizer = tokenizer

@@ -17,6 +17,7 @@ from keras_lm.pipelines.text_index_files import (
     write_index_files,
 )
 from keras_lm.pipelines.vector_index import VectorIndex
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.unicode import as_unicode
 
@@ -162,11 +163,10 @@ class TextIndex:
 
         Raises:
             TypeError: `queries` is one string, or a text is neither str nor bytes.
-            ValueError: `k` is below 1, or a text has too many tokens.
+            ValueError: `k` is no int or below 1, or a text has too many tokens.
         """
         queries = list_of_texts(queries, "queries")
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        check_at_least(1, k=k)
         scores, slots = self._vectors.search(self._embed(queries), k)
         return [
             [

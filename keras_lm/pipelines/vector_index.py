@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_lm.layers.arguments import check_choice, check_sizes
+from keras_lm.layers.arguments import check_choice
+from keras_lm.text.check_at_least import check_at_least
 
 KINDS = ("exact", "hnsw")
 
@@ -32,13 +33,13 @@ class VectorIndex:
         self, width, kind, links, build_effort, search_effort, content: bytes | None
     ):
         check_choice("kind", kind, KINDS)
-        check_sizes(build_effort=build_effort, search_effort=search_effort)
-        if links < 2:
-            raise ValueError(f"`links` must be at least 2. Received: links={links}")
+        check_at_least(1, build_effort=build_effort, search_effort=search_effort)
+        check_at_least(2, links=links)
         self._faiss = _faiss()
         self.width, self.kind = width, kind
-        self.links, self.build_effort = links, build_effort
-        self.search_effort = search_effort
+        # faiss and JSON know no ints of NumPy.
+        self.links, self.build_effort = int(links), int(build_effort)
+        self.search_effort = int(search_effort)
         self._index = self._empty() if content is None else self._read(content)
         self._alive = np.ones(self._index.ntotal, "bool")
 
@@ -71,7 +72,7 @@ class VectorIndex:
             `(scores, slots)`: float32 and int64 `(Q, min(k, N))`: cosines, and slots,
             -1 where a graph gave no more.
         """
-        k = min(k, len(self))
+        k = min(int(k), len(self))
         if not k or not len(vectors):
             shape = (len(vectors), k)
             return np.zeros(shape, "float32"), np.zeros(shape, "int64")

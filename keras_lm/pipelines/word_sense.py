@@ -11,6 +11,7 @@ from keras_lm.pipelines.marked_arrays import marked_arrays
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.sense_above import sense_above
+from keras_lm.text.check_lists import check_lists
 from keras_lm.text.list_of_texts import list_of_texts, lists_of_texts
 from keras_lm.text.marked_texts import split_marked
 from keras_lm.text.unicode import as_unicode
@@ -103,14 +104,18 @@ class WordSense:
             list of `B` senses, `None` for a word that is not in `wordnet`.
 
         Raises:
-            TypeError: `texts` is one string, or a text is neither str nor bytes.
+            TypeError: `texts`, `lemmas` or `parts` is one string, or a text is neither
+                str nor bytes.
             ValueError: no word is marked, a text has too many tokens, or there is not a
                 lemma or part for each text.
         """
         texts = list_of_texts(texts)
         if lemmas is None:
             lemmas = [split_marked(text)[1] for text in texts]
-        parts = [None] * len(texts) if parts is None else parts
+        if parts is None:
+            parts = [None] * len(texts)
+        check_lists(lemmas=lemmas, parts=parts)
+        lemmas, parts = list(lemmas), list(parts)
         if not len(texts) == len(lemmas) == len(parts):
             raise ValueError(
                 "There must be a lemma and a part of speech for each text. Received: "

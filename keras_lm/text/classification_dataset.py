@@ -1,12 +1,15 @@
 """Texts and their labels to batches for a classifier."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
 from keras_lm.text.check_at_least import check_at_least
+from keras_lm.text.check_lists import check_lists
 from keras_lm.text.encode_texts import encode_texts
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.pad_rows import pad_rows
@@ -74,7 +77,8 @@ def classification_dataset(
         `(B, C)`, 1 for each label that the text has; and float32 `(B,)`.
 
     Raises:
-        TypeError: a text, a pair or a label is of another type.
+        TypeError: what must be a list is none, or a text, a pair or a label is of
+            another type.
         ValueError: a number is out of range, there is no text, not a label for each,
             an unknown one, or a text is longer than allowed.
 
@@ -88,20 +92,14 @@ def classification_dataset(
     """
     check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
     check_at_least(0, seed=seed)
-    for name, value in [
-        ("texts", texts),
-        ("labels", labels),
-        ("label_names", label_names),
-    ]:
-        if isinstance(value, (str, bytes)):
-            raise TypeError(f"`{name}` must be a list. Received: {value!r:.50}")
-    texts, labels = list(texts), list(labels)
+    check_lists(texts=texts, labels=labels, label_names=label_names)
+    texts, labels, label_names = list(texts), list(labels), list(label_names)
     if len(texts) != len(labels) or not texts:
         raise ValueError(
             "There must be a label for each text, and a text. "
             f"Received: {len(texts)} texts and {len(labels)} labels"
         )
-    targets = _targets(labels, list(label_names), multi_label)
+    targets = _targets(labels, label_names, multi_label)
     weights = _weights(labels, label_names, class_weights, multi_label)
     rows, segments = encode_texts(tokenizer, texts, max_length, truncate, pairs)
     lengths = np.array([[len(row)] for row in rows], "int64")
@@ -167,10 +165,14 @@ def _weights(labels, names, class_weights, multi_label):
     elif (
         not isinstance(class_weights, Mapping)
         or set(class_weights) != set(names)
-        or min(class_weights.values()) <= 0
+        or not all(map(_is_weight, class_weights.values()))
     ):
         raise ValueError(
             '`class_weights` must be "balanced", or have a number above 0 for each of '
-            f"{list(names)}. Received: class_weights={class_weights!r}"
+            f"{names}. Received: class_weights={class_weights!r}"
         )
     return np.array([class_weights[label] for label in labels], "float32")
+
+
+def _is_weight(number):
+    return isinstance(number, Real) and 0 < float(number) < math.inf

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.encoded_pair import EncodedPair
 from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.pad_rows import pad_rows
 from keras_lm.text.token_offsets import trim_offsets
 from keras_lm.text.unicode import as_unicode
@@ -73,18 +75,17 @@ def context_windows(
         list of `WindowedContext`, one for each question.
 
     Raises:
-        TypeError: a text is neither str nor bytes, or `questions` or `contexts` is one.
+        TypeError: a text is neither str nor bytes, or `questions` or `contexts` is no
+            list.
         ValueError: there are not as many contexts as questions; a question or a context
-            is empty; a question leaves no room; or `stride` is below 1.
+            is empty; a question leaves no room; or `stride` or `max_length` is no int
+            or below 1.
     """
-    for name, texts in [("questions", questions), ("contexts", contexts)]:
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(
-                f"`{name}` must be a list of texts. Received: {texts!r:.50}"
-            )
-    if stride is not None and stride < 1:
-        raise ValueError(f"`stride` must be at least 1. Received: stride={stride}")
-    questions, contexts = list(questions), list(contexts)
+    questions = list_of_texts(questions, "questions")
+    contexts = list_of_texts(contexts, "contexts")
+    for name, number in [("stride", stride), ("max_length", max_length)]:
+        if number is not None:
+            check_at_least(1, **{name: number})
     if len(questions) != len(contexts):
         raise ValueError(
             "There must be a context for each question. "

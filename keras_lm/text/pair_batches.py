@@ -1,6 +1,6 @@
 """Batches of texts beside their others, of few shapes: what dual encoders read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def number_texts(
         `(texts, numbers)`: list of str, no two alike, and int64 `(N, C)`.
 
     Raises:
-        TypeError: `rows` is a string, a row is no tuple or list, or a text is neither
+        TypeError: `rows` is no list, a row is no tuple or list, or a text is neither
             str nor bytes.
         ValueError: there is no row, or a row has another number of texts.
 
@@ -34,7 +34,7 @@ def number_texts(
         >>> texts, numbers.tolist()
         (['a', 'b', 'c'], [[0, 1], [2, 0]])
     """
-    if isinstance(rows, (str, bytes)):
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
         raise TypeError(
             f"`{argument}` must be a list of tuples. Received: {rows!r:.50}"
         )

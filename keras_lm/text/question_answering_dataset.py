@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_lm.text.bucketed_batches import bucketed_batches
 from keras_lm.text.check_at_least import check_at_least
+from keras_lm.text.check_lists import check_lists
 from keras_lm.text.context_windows import context_windows, window_arrays
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.token_offsets import covering_tokens
@@ -66,7 +67,8 @@ def question_answering_dataset(
         last token of the answer; and float32 `(B,)`.
 
     Raises:
-        TypeError: a text or an answer is of another type.
+        TypeError: what must be a list is none, or a text or an answer is of another
+            type.
         ValueError: a number is out of range; there is no question, or not a context and
             an answer for each; one is empty; an answer does not stand in its context
             where it should, or is whole in no window; or a question leaves no room for
@@ -87,6 +89,7 @@ def question_answering_dataset(
     check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
     check_at_least(0, seed=seed)
     windowed = context_windows(tokenizer, questions, contexts, max_length, stride)
+    check_lists(answers=answers)
     answers = list(answers)
     if len(answers) != len(windowed) or not answers:
         raise ValueError(

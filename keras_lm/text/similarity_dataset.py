@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_lm.text.check_lists import check_lists
 from keras_lm.text.encode_texts import encode_texts
 from keras_lm.text.pair_batches import number_texts, pair_batches
 
@@ -51,8 +52,8 @@ def similarity_dataset(
         beside.
 
     Raises:
-        TypeError: `pairs` are none, a text is neither str nor bytes, or a similarity
-            is no number.
+        TypeError: `pairs` or `similarities` are none, a text is neither str nor bytes,
+            or a similarity is no number.
         ValueError: a number is out of range, there is no pair, not a similarity for
             each, or a text is longer than allowed.
 
@@ -71,6 +72,7 @@ def similarity_dataset(
         raise ValueError(
             f"`pairs` must be of two texts. Received: {numbers.shape[1]} in row 0"
         )
+    check_lists(similarities=similarities)
     wanted = np.array(
         [_number(one, place) for place, one in enumerate(similarities)], "float32"
     )

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_lm.text.bio_spans import parse_label, word_spans
 from keras_lm.text.bucketed_batches import bucketed_batches
 from keras_lm.text.check_at_least import check_at_least
+from keras_lm.text.check_lists import check_lists
 from keras_lm.text.encode_words import encode_words, first_tokens, marks_of
 from keras_lm.text.length_buckets import length_buckets
 from keras_lm.text.pad_rows import pad_rows
@@ -44,7 +46,8 @@ def tagging_dataset(
 
     Args:
         sentences: each a list of words (str or UTF-8 bytes), or a text that is split.
-        labels: for each sentence a list of labels of `label_names`, one for each word.
+        labels: for each sentence a list of labels of `label_names`, one for each word;
+            "I-X" behind "B-X" or "I-X" only, for so `pipelines.TokenTagger` answers.
         tokenizer: `SentencePieceTokenizer` or `HuggingFaceTokenizer`.
         label_names: the labels in the order of the model's outputs, no two alike.
         batch_size: int, at least 1. Most sentences of a batch.
@@ -68,10 +71,11 @@ def tagging_dataset(
         that begins there; and float32 `(B, T)`, 1 where one does, else 0.
 
     Raises:
-        TypeError: a word, a label or a predicate is of another type.
+        TypeError: what must be a list is none, or a word, a label or a predicate is of
+            another type.
         ValueError: a number is out of range, there is no sentence, not a label for each
-            word, an unknown one, a sentence is longer than allowed, or a predicate is
-            not in it.
+            word, an unknown one or an "I-X" that goes on in nothing, a sentence is
+            longer than allowed, or a predicate is not in it.
 
     Example:
         >>> tokenizer = keras_lm.text.train_tokenizer(["Ada met Bob"] * 5, 300)
@@ -84,13 +88,7 @@ def tagging_dataset(
     """
     check_at_least(1, batch_size=batch_size, num_buckets=num_buckets)
     check_at_least(0, seed=seed)
-    for name, value in [
-        ("sentences", sentences),
-        ("labels", labels),
-        ("label_names", label_names),
-    ]:
-        if isinstance(value, (str, bytes)):
-            raise TypeError(f"`{name}` must be a list. Received: {value!r:.50}")
+    check_lists(sentences=sentences, labels=labels, label_names=label_names)
     words = [[word.text for word in split_words(one, split)] for one in sentences]
     numbers = _numbers(words, list(labels), list(label_names))
     rows, places = encode_words(tokenizer, words, split, max_length, truncate)
@@ -155,5 +153,12 @@ def _numbers_of(sentence, given, places, number):
         raise ValueError(
             f"A label must be one of {list(places)}. "
             f"Received: {unknown[0]!r} in sentence {number}"
+        )
+    alone = [n for n, *_ in word_spans(given) if parse_label(given[n])[0] == "I"]
+    if alone:
+        raise ValueError(
+            '"I-X" must stand behind "B-X" or "I-X", or no tagger would give it '
+            "(`bio_labels` makes such labels of the spans that `bio_spans` reads). "
+            f"Received: {given[alone[0]]!r} of word {alone[0]} in sentence {number}"
         )
     return [places[label] for label in given]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.text.check_lists import check_lists
+
 
 class LabelScore(NamedTuple):
     """What one label gets. All but `count` are 0 to 1.
@@ -103,9 +105,9 @@ def classification_report(
 
     Raises:
         ImportError: scikit-learn is not installed (the extra `evaluate`).
-        TypeError: `probabilities` are no numbers.
-        ValueError: there is no text, a label is unknown, or `probabilities` are none or
-            of another shape.
+        TypeError: `labels` or `label_names` are no list, or `probabilities` no numbers.
+        ValueError: there is no text, a label is unknown, two names are alike, or
+            `probabilities` are none or of another shape.
 
     Example:
         >>> found = keras_lm.training.classification_report(
@@ -117,7 +119,8 @@ def classification_report(
         https://doi.org/10.1016/0005-2795(75)90109-9 (Matthews' correlation).
     """
     metrics = scikit_metrics()
-    names, probabilities = list(label_names), as_float64(probabilities)
+    check_lists(labels=labels, label_names=label_names)
+    names, probabilities = distinct_names(label_names), as_float64(probabilities)
     truth = _checked(list(labels), probabilities, names, num_bins)
     answer = probabilities.argmax(axis=1)
     every = range(len(names))
@@ -150,6 +153,16 @@ def scikit_metrics():
             "'keras-lm[evaluate]'. Received: an installation without scikit-learn"
         ) from error
     return metrics
+
+
+def distinct_names(label_names) -> list:
+    """Names as a list, if no two are alike."""
+    names = list(label_names)
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"`label_names` must be names, no two alike. Received: {names}"
+        )
+    return names
 
 
 def as_float64(probabilities):

@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_lm.text.check_lists import check_lists
 from keras_lm.training.classification_report import (
     LabelScore,
     as_float64,
+    distinct_names,
     label_scores,
     scikit_metrics,
 )
@@ -85,9 +87,11 @@ def multi_label_report(
 
     Raises:
         ImportError: scikit-learn is not installed (the extra `evaluate`).
-        TypeError: `probabilities` are no numbers, or the labels of a text no list.
-        ValueError: there is no text, a label is unknown, `threshold` is out of range,
-            or `probabilities` are none or of another shape.
+        TypeError: `probabilities` are no numbers, or `labels`, `label_names` or the
+            labels of a text no list.
+        ValueError: there is no text, a label is unknown, two names are alike,
+            `threshold` is out of range, or `probabilities` are none or of another
+            shape.
 
     Example:
         >>> found = keras_lm.training.multi_label_report(
@@ -103,7 +107,8 @@ def multi_label_report(
         raise ValueError(
             f"`threshold` must be from 0 to 1. Received: threshold={threshold}"
         )
-    names = list(label_names)
+    check_lists(labels=labels, label_names=label_names)
+    labels, names = list(labels), distinct_names(label_names)
     probabilities = _checked(probabilities, (len(labels), len(names)))
     truth = _truth(labels, names)
     answer = (probabilities >= threshold).astype(int)

@@ -24,6 +24,9 @@ def test_what_does_not_fit_is_refused():
     for length, least in [(1, 2), (41, 2), (3, 4)]:
         with pytest.raises(ValueError, match=f"`max_length` must be from {least} to"):
             check_encoder(ENCODER, TOKENIZER, length, least)
+    for length in (8.0, "8"):
+        with pytest.raises(ValueError, match="`max_length` must be an int. Received: "):
+            check_encoder(ENCODER, TOKENIZER, length)
 
 
 def test_pairs_that_nothing_tells_apart_are_refused():

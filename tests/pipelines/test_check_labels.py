@@ -17,6 +17,10 @@ def test_a_name_for_each_class_is_fine():
         (["a", "b"], ValueError, "a label for each of the model's 3 classes.*2 labels"),
         (["a", "b", "a"], ValueError, r"No two labels may be alike.*\['a'\] twice"),
         ("abc", TypeError, "`labels` must be a list of strings"),
+        (None, TypeError, "`labels` must be a list of strings. Received: labels=None"),
+        ({"a", "b", "c"}, TypeError, "`labels` must be a list of strings"),
+        ({"a": 0, "b": 1, "c": 2}, TypeError, "`labels` must be a list of strings"),
+        (iter("abc"), TypeError, "`labels` must be a list of strings"),
         ([0, 1, 2], TypeError, "`labels` must be a list of strings"),
     ],
 )

@@ -185,7 +185,10 @@ def test_what_does_not_fit_is_refused(answerer):
         ("max_length", 61, "`max_length` must be from 5 to"),
         ("stride", 0, "`stride` must be at least 1"),
         ("max_answer_length", 0, "`max_answer_length` must be at least 1"),
+        ("stride", 2.5, "`stride` must be an int, at least 1"),
+        ("max_answer_length", None, "`max_answer_length` must be an int, at least 1"),
         ("threshold", np.nan, "`threshold` must be finite"),
+        ("threshold", None, "`threshold` must be finite. Received: threshold=None"),
     ]:
         with pytest.raises(ValueError, match=message):
             QuestionAnswerer(answerer.model, TOKENIZER, **{name: value})
@@ -193,6 +196,10 @@ def test_what_does_not_fit_is_refused(answerer):
         answerer.n_best(QUESTIONS, CONTEXTS, 0)
     with pytest.raises(TypeError, match="`questions` must be a list of texts"):
         answerer("area", CONTEXTS[0])
+    with pytest.raises(TypeError, match="`questions` must be a list .* Received: None"):
+        answerer(None, CONTEXTS[0])
+    with pytest.raises(ValueError, match="`num_answers` must be an int, at least 1"):
+        answerer.n_best(QUESTIONS, CONTEXTS, 1.5)
     with pytest.raises(ValueError, match="5 questions and 4 contexts"):
         answerer(QUESTIONS, CONTEXTS[1:])
     with pytest.raises(ValueError, match="A context must hold some text.*context 1"):

@@ -3,6 +3,7 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 
 from keras_lm.models import MultimodalClassifier
@@ -28,6 +29,15 @@ def test_without_a_tokenizer_none_is_written(tmp_path):
         "has_tokenizer": False,
         "settings": {"labels": ["a", "b"]},
     }
+
+
+def test_numbers_of_numpy_become_plain(tmp_path):
+    settings = {"a": np.int64(3), "b": np.float32(0.5), "c": np.bool_(True)}
+
+    save_pipeline(classifier(), tmp_path / "c", settings)
+
+    description = json.loads((tmp_path / "c" / "pipeline.json").read_text())
+    assert description["settings"] == {"a": 3, "b": 0.5, "c": True}
 
 
 def test_the_optimizer_is_left_out(tmp_path):

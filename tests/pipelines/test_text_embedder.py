@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lm.models import TransformerEncoder
+from keras_lm.models import DualEncoder, TransformerEncoder
 from keras_lm.pipelines import TextEmbedder, load
 from keras_lm.text import HuggingFaceTokenizer
 from tests.checks import assert_close, outputs_of
@@ -110,6 +110,9 @@ def test_pretrained_weights_know_what_is_alike():
 def test_what_does_not_fit_is_refused(embedder):
     with pytest.raises(ValueError, match="must have vocabularies of one size"):
         make_embedder(vocabulary_size=9)
+    for model in (DualEncoder(embedder.model), None):
+        with pytest.raises(TypeError, match="its `encoder`. Received: (Dual|NoneT)"):
+            TextEmbedder(model, TOKENIZER)
     for length in (1, 41):
         with pytest.raises(ValueError, match="`max_length` must be from 2 to"):
             make_embedder(max_length=length)

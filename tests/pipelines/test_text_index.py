@@ -119,6 +119,18 @@ def test_settings_come_back(embedder, tmp_path):
     assert (vectors.build_effort, vectors.search_effort) == (30, 9)
 
 
+@pytest.mark.once
+def test_numbers_of_numpy_are_numbers(embedder, tmp_path):
+    efforts = {"build_effort": np.int64(30), "search_effort": np.int32(9)}
+    index = TextIndex(embedder, "hnsw", links=np.int64(5), **efforts)
+    index.add(TEXTS)
+
+    index.save(tmp_path / "i")
+
+    back = TextIndex.load(tmp_path / "i", embedder)
+    assert back.search(["area"], k=np.int64(2)) == index.search(["area"], k=2)
+
+
 # ----------------------------------------------------------------------- errors
 
 
@@ -231,6 +243,8 @@ def test_what_cannot_be_sought_or_removed_is_refused(embedder):
         index.search("area")
     with pytest.raises(ValueError, match="`k` must be at least 1. Received: k=0"):
         index.search(["area"], k=0)
+    with pytest.raises(ValueError, match="`k` must be an int, at least 1. Received: k"):
+        index.search(["area"], k=1.5)
     with pytest.raises(TypeError, match="`ids` must be a list of ids. Received: 'ab'"):
         index.remove("ab")
     with pytest.raises(ValueError, match="must be in the index. Received: 'x'"):

@@ -131,6 +131,8 @@ def test_what_does_not_fit_is_refused():
     for settings, message in [
         ({"kind": "flat"}, r"`kind` must be one of \['exact', 'hnsw'\]. Received: k"),
         ({"links": 1}, "`links` must be at least 2. Received: links=1"),
+        ({"links": 2.5}, "`links` must be an int, at least 2. Received: links=2.5"),
+        ({"search_effort": "9"}, "`search_effort` must be an int, at least 1"),
         ({"build_effort": 0}, "`build_effort` must be at least 1"),
         ({"search_effort": 0}, "`search_effort` must be at least 1"),
     ]:

@@ -129,6 +129,9 @@ def test_what_does_not_fit_is_refused(sense, wordnet):
         sense(["a bank"], wordnet)
     with pytest.raises(ValueError, match="1 texts, 2 lemmas and 1 parts"):
         sense(["a [[bank]]"], wordnet, ["bank", "bank"])
+    for name in ("lemmas", "parts"):  # one string has as many letters as texts
+        with pytest.raises(TypeError, match=f"`{name}` must be a list. Received: 'vn'"):
+            sense(["a [[bank]]"] * 2, wordnet, **{name: "vn"})
     with pytest.raises(ValueError, match="glosses for each text. Received: 1 and 0"):
         sense.scores(["a [[bank]]"], [])
     with pytest.raises(TypeError, match=r"`glosses\[0\]` must be a list of texts. Rec"):

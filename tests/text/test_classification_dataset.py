@@ -218,11 +218,34 @@ def test_what_does_not_fit_is_refused(options, error, message):
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", ["texts", "labels", "label_names"])
-def test_a_string_is_no_list(name):
-    given = {"texts": ["x"], "labels": ["a"], "label_names": ["a"]} | {name: "a"}
+@pytest.mark.parametrize("value", ["a", None, {"a"}])
+def test_what_has_no_order_is_no_list(name, value):
+    given = {"texts": ["x"], "labels": ["a"], "label_names": ["a"]} | {name: value}
 
-    with pytest.raises(TypeError, match=f"`{name}` must be a list. Received: 'a'"):
+    with pytest.raises(
+        TypeError, match=f"`{name}` must be a list. Received: {value!r}"
+    ):
         classification_dataset(tokenizer=TOKENIZER, **given)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("weight", [np.nan, np.inf, "1", None, -1])
+def test_a_weight_that_is_no_number_above_0_is_refused(weight):
+    for weights in ({"a": 1, "b": weight}, {"a": weight, "b": 1}):
+        with pytest.raises(ValueError, match="have a number above 0 for each"):
+            classification_dataset(
+                ["x"], ["a"], TOKENIZER, ["a", "b"], class_weights=weights
+            )
+
+
+@pytest.mark.once
+def test_names_are_read_once():
+    dataset = classification_dataset(
+        ["x"], ["b"], TOKENIZER, iter(["a", "b"]), class_weights={"a": 1, "b": 3}
+    )
+
+    ((_, targets, weights),) = batches_of(dataset)
+    assert (targets.tolist(), weights.tolist()) == ([1], [3.0])
 
 
 @pytest.mark.once

@@ -139,13 +139,18 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="a context for each.*2 questions and 1 cont"):
         context_windows(TOKENIZER, ["a", "b"], ["a"])
     for name in ("questions", "contexts"):
-        given = {"questions": ["a"], "contexts": ["a"]} | {name: "a"}
-        with pytest.raises(TypeError, match=f"`{name}` must be a list of texts"):
-            context_windows(TOKENIZER, **given)
+        for value in ("a", None, {"a": "b"}):
+            given = {"questions": ["a"], "contexts": ["a"]} | {name: value}
+            with pytest.raises(TypeError, match=f"`{name}` must be a list of texts"):
+                context_windows(TOKENIZER, **given)
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         windows_of(context=3)
     with pytest.raises(ValueError, match="`stride` must be at least 1. Received: st"):
         windows_of(stride=0)
+    for name in ("stride", "max_length"):
+        for number in (7.5, "7"):
+            with pytest.raises(ValueError, match=f"`{name}` must be an int, at least"):
+                windows_of(**{name: number})
     message = "it may have 3 of the 4 tokens.*Received: 4 in question 0"
     with pytest.raises(ValueError, match=message):  # "ÿ" and two separators
         windows_of(question="ÿ", max_length=4)

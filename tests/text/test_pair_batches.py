@@ -57,6 +57,7 @@ def test_rows_keep_what_is_theirs():
     ("rows", "error", "message"),
     [
         ("ab", TypeError, "`texts` must be a list of tuples. Received: 'ab'"),
+        (None, TypeError, "`texts` must be a list of tuples. Received: None"),
         ([], ValueError, "at least one tuple. Received: none"),
         ([("a", "b"), "ab"], TypeError, "lists of texts. Received: 'ab' in row 1"),
         ([("a",)], ValueError, "two texts or more.*Received: 1 in row 0"),

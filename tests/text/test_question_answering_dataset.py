@@ -218,6 +218,13 @@ def test_an_answer_that_is_none_is_refused(answer, error, message):
 
 
 @pytest.mark.once
+def test_answers_that_are_missing_are_refused():
+    for answers in (None, "area", {"area": 0}):
+        with pytest.raises(TypeError, match="`answers` must be a list. Received: "):
+            dataset_of(["a"], ["area of"], answers)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("options", "message"),
     [

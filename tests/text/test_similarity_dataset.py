@@ -72,5 +72,8 @@ def test_what_is_no_number_is_refused(similarity):
         similarity_dataset(PAIRS, [0, np.float32(1), similarity], TOKENIZER)
     with pytest.raises(TypeError, match="`pairs` must be a list of tuples. Received"):
         similarity_dataset("中文", [1], TOKENIZER)
+    for similarities in (None, 1.0, "1"):
+        with pytest.raises(TypeError, match="`similarities` must be a list. Received"):
+            similarity_dataset(PAIRS, similarities, TOKENIZER)
     with pytest.raises(TypeError, match="`pairs` must be tuples or lists of texts. Re"):
         similarity_dataset([3], [1], TOKENIZER)

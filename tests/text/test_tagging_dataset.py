@@ -13,7 +13,9 @@ from tests.text.samples import TOKENIZER
 NAMES = ["O", "B-人", "I-人"]
 PARTS = ["area", "square", "中文分词", "🙂", "ÿ", "e\u0301"]
 SENTENCES = [[*PARTS[: n % 6], f"w{n}"] for n in range(50)]
-LABELS = [[NAMES[(n + i) % 3] for i in range(len(s))] for n, s in enumerate(SENTENCES)]
+LABELS = [
+    [NAMES[(n % 2 + i) % 3] for i in range(len(s))] for n, s in enumerate(SENTENCES)
+]
 PREDICATES = [len(sentence) - 1 for sentence in SENTENCES]
 
 
@@ -149,7 +151,7 @@ def test_fit_and_evaluate_take_it():
     optimizer = keras.optimizers.Adam(0.03)
     loss, metrics = MaskedCrossEntropy(), ["accuracy"]
     model.compile(optimizer, loss, weighted_metrics=metrics, jit_compile=JIT)
-    words = [["area", "中文", "width"], ["中文"], ["width", "area"]] * 8
+    words = [["area", "中文", "width"], ["中文"], ["中文", "width"]] * 8
     names = {"area": "O", "中文": "B-人", "width": "I-人"}
     labels = [[names[word] for word in sentence] for sentence in words]
     dataset = dataset_of(words, labels, num_buckets=1, predicates=[0] * 24)
@@ -202,11 +204,27 @@ def test_what_does_not_fit_is_refused(options, error, message):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["sentences", "labels", "label_names"])
-def test_a_string_is_no_list(name):
-    given = {"sentences": [], "labels": [], "label_names": []} | {name: "a"}
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["I-人", "O", "O"], "'I-人' of word 0 in sentence 1"),
+        (["B-人", "O", "I-人"], "'I-人' of word 2 in sentence 1"),
+    ],
+)
+def test_labels_that_no_tagger_gives_are_refused(labels, message):
+    with pytest.raises(ValueError, match=f'stand behind "B-X" .* Received: {message}'):
+        dataset_of(["a", "a b c"], [["B-人"], labels])
 
-    with pytest.raises(TypeError, match=f"`{name}` must be a list. Received: 'a'"):
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["sentences", "labels", "label_names"])
+@pytest.mark.parametrize("value", ["a", None, {"a"}])
+def test_what_has_no_order_is_no_list(name, value):
+    given = {"sentences": [], "labels": [], "label_names": []} | {name: value}
+
+    with pytest.raises(
+        TypeError, match=f"`{name}` must be a list. Received: {value!r}"
+    ):
         tagging_dataset(tokenizer=TOKENIZER, **given)
 
 

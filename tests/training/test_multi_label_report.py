@@ -115,6 +115,19 @@ def test_one_label_is_no_list(label):
         multi_label_report([label], [[1, 0, 0, 0]], NAMES)
 
 
+def test_names_that_are_alike_are_refused():
+    with pytest.raises(ValueError, match="names, no two alike. Received: .'no', 'no'"):
+        multi_label_report([["no"]], [[0.5, 0.5]], ["no", "no"])
+
+
+@pytest.mark.parametrize("name", ["labels", "label_names"])
+def test_what_has_no_order_is_no_list(name):
+    for value in (None, "no", {"no"}):
+        given = {"labels": [["no"]], "label_names": ["no"]} | {name: value}
+        with pytest.raises(TypeError, match=f"`{name}` must be a list. Received: "):
+            multi_label_report(probabilities=[[1.0]], **given)
+
+
 def test_labels_in_place_of_probabilities_are_refused():
     with pytest.raises(TypeError, match="`TextClassifier.probabilities` gives. Rec"):
         multi_label_report([["no"]], [["no"]], NAMES)

@@ -41,7 +41,8 @@ def from_keras_hub(model_class, backbone, options: dict):
 
     Raises:
         TypeError: it is no such backbone, or one for another model.
-        ValueError: a weight is missing or has another size.
+        ValueError: a weight is missing or has another size, or the backbone is
+            quantised or has adapters.
     """
     kinds = [
         kind for kind in BACKBONES if BACKBONES[kind].model == model_class.__name__
@@ -55,9 +56,20 @@ def from_keras_hub(model_class, backbone, options: dict):
     arguments = {name: getattr(backbone, name) for name in about.sizes}
     model = model_class(**{**arguments, **about.ours, **options})
     theirs = {weight.path: weight for weight in backbone.weights}
+    _refuse_changed(theirs)
     # All are found before the first is given.
     model.set_weights([_array(about, theirs, weight) for weight in model.weights])
     return model
+
+
+def _refuse_changed(theirs):
+    """What stands beside a kernel would be left out, and the kernel is not all."""
+    changed = [path for path in theirs if path.endswith("_scale") or "/lora_" in path]
+    if changed:
+        raise ValueError(
+            "`backbone` must be neither quantised nor have adapters. "
+            f"Received: one with {changed[0]}"
+        )
 
 
 def _array(about, theirs, weight):

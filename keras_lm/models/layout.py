@@ -17,6 +17,9 @@ ACTIVATIONS = {
     "silu": "silu",
     "swish": "silu",
 }
+# Arguments of ours that are no counts.
+_NO_NUMBERS = {"activation", "tie_embeddings", "scale_embeddings"}
+_FRACTIONS = {"dropout", "epsilon"}
 _LEAVES = {"kernel": "weight", "embeddings": "weight", "reverse_embeddings": "weight"}
 _LEAVES |= {"gamma": "weight", "beta": "bias", "bias": "bias", "scale": "weight"}
 # Norms of checkpoints that were once TensorFlow's.
@@ -78,7 +81,7 @@ def arguments_of(layout: Layout, config: dict, tensors: dict, options: dict) -> 
 
     Raises:
         KeyError: `config` leaves a setting out.
-        ValueError: the model is of a kind that ours is not.
+        ValueError: the model is of a kind that ours is not, or a size is no number.
     """
     config = {**layout.defaults, **config}
     for name, allowed in layout.theirs.items():
@@ -88,6 +91,9 @@ def arguments_of(layout: Layout, config: dict, tensors: dict, options: dict) -> 
                 f"Received: {config[name]!r}"
             )
     arguments = {ours: config[theirs] for ours, theirs in layout.settings.items()}
+    for ours, value in arguments.items():
+        if ours not in options:
+            _check_number(layout, ours, value)
     if "activation" in arguments:
         arguments["activation"] = _activation(arguments["activation"])
     arguments |= {**layout.ours, **options}
@@ -172,8 +178,19 @@ def is_turned(layout: Layout, path: str) -> bool:
     return is_kernel or path.endswith("/reverse_embeddings")
 
 
+def _check_number(layout, ours, value):
+    theirs = layout.settings[ours]
+    is_left_out = value is None and layout.defaults.get(theirs, 0) is None
+    kinds = (int, float) if ours in _FRACTIONS else (int,)
+    if not (ours in _NO_NUMBERS or is_left_out or isinstance(value, kinds)):
+        whole = "" if ours in _FRACTIONS else "whole "
+        raise ValueError(
+            f"`{theirs}` in config.json must be a {whole}number. Received: {value!r}"
+        )
+
+
 def _activation(name):
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(
             f"The activation in config.json must be one of {sorted(ACTIVATIONS)}. "
             f"Received: {name!r}"

@@ -41,7 +41,7 @@ def load_pretrained(model_class, layouts: dict, path, options: dict):
     """
     config = read_config(path)
     kind = config.get("model_type")
-    if kind not in layouts:
+    if not isinstance(kind, str) or kind not in layouts:
         raise ValueError(
             f"`model_type` in {Path(path) / 'config.json'} must be one of "
             f"{sorted(layouts)} for a {model_class.__name__}. Received: {kind!r}"
@@ -149,17 +149,19 @@ def name_in(layout: Layout, tensors: dict, weight) -> str | None:
 
 
 def _read_json(file):
-    text = file.read_text("utf-8")
+    content = file.read_bytes()
     try:
-        config = json.loads(text)
+        config = json.loads(content)
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise ValueError(f"{file} must hold a JSON object. Received: {text[:50]!r}")
+        raise ValueError(f"{file} must hold a JSON object. Received: {content[:50]!r}")
     return config
 
 
 def _as_ours(layout, array, weight, part, unused_places):
+    if not array.ndim:  # a single number, which has no parts
+        return array
     if part is not None and array.shape[-1] % 3 == 0:
         array = np.split(array, 3, axis=-1)[part]
     if is_turned(layout, weight.path):

@@ -59,7 +59,8 @@ class Pretrained:
 
         Raises:
             TypeError: it is no such backbone.
-            ValueError: a weight is missing or has another size.
+            ValueError: a weight is missing or has another size, or the backbone is
+                quantised or has adapters.
         """
         return from_keras_hub(cls, backbone, arguments)
 

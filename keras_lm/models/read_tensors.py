@@ -52,16 +52,16 @@ def _files(directory):
             f"{directory} must hold {ONE} (pickled weights are not read: they may run "
             f"code). Received: {found}"
         )
-    text = (directory / INDEX).read_text("utf-8")
+    content = (directory / INDEX).read_bytes()
     try:
-        files = sorted(set(json.loads(text)["weight_map"].values()))
+        files = sorted(set(json.loads(content)["weight_map"].values()))
         beside = bool(files) and all(Path(file).name == file for file in files)
     except (AttributeError, KeyError, TypeError, ValueError):
         beside = False
     if not beside:
         raise ValueError(
             f"{directory / INDEX} must name files beside it, in its weight_map. "
-            f"Received: {text[:200]!r}"
+            f"Received: {content[:200]!r}"
         )
     return [directory / file for file in files]
 

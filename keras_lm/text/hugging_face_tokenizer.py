@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.context_stream_decoder import ContextStreamDecoder
 from keras_lm.text.encoded_pair import EncodedPair
 from keras_lm.text.special_frame import special_frame
@@ -77,7 +78,8 @@ class HuggingFaceTokenizer:
         Args:
             texts: str or UTF-8 bytes for each text. Invalid bytes become U+FFFD.
             pairs: as many second texts, as a question's context; or `None`.
-            max_length: int. Longer texts lose their end; of two, the longer first.
+            max_length: int, at least the number of special tokens. Longer texts lose
+                their end; of two, the longer first.
 
         Returns:
             dictionary of arrays `(B, T)`: int32 `token_ids`, bool `padding_mask` and
@@ -85,7 +87,8 @@ class HuggingFaceTokenizer:
 
         Raises:
             TypeError: a text is neither str nor bytes.
-            ValueError: there is no text, or not as many pairs as texts.
+            ValueError: there is no text, not as many pairs as texts, or `max_length`
+                leaves no room for the special tokens.
 
         Example:
             >>> tokenizer = HuggingFaceTokenizer.load(path)  # doctest: +SKIP
@@ -103,7 +106,7 @@ class HuggingFaceTokenizer:
                     f"{len(pairs)} and {len(texts)}"
                 )
             texts = list(zip(texts, pairs, strict=True))
-        self._tokenizer.enable_truncation(max_length)
+        self._truncate(max_length, pairs is not None)
         encoded = self._tokenizer.encode_batch(texts)
         self._tokenizer.no_truncation()
         shape = len(encoded), max(1, *(len(one) for one in encoded))
@@ -165,10 +168,11 @@ class HuggingFaceTokenizer:
 
         Raises:
             TypeError: a text is neither str nor bytes.
+            ValueError: `max_length` leaves no room for the special tokens.
         """
         texts = [tuple(as_unicode(text) for text in pair) for pair in pairs]
         if max_length is not None:
-            self._tokenizer.enable_truncation(max_length)
+            self._truncate(max_length, True)
         encoded = self._tokenizer.encode_batch(texts)
         self._tokenizer.no_truncation()
         return [one.ids for one in encoded], [one.type_ids for one in encoded]
@@ -266,6 +270,11 @@ class HuggingFaceTokenizer:
             return cls(path.read_text("utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+
+    def _truncate(self, max_length, is_pair):
+        least = self._tokenizer.num_special_tokens_to_add(is_pair)
+        check_at_least(max(1, least), max_length=max_length)  # below, nothing is cut
+        self._tokenizer.enable_truncation(max_length)
 
     def _known(self, *names):
         ids = (self._tokenizer.token_to_id(name) for name in names)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_lm.text.split_sentences import split_sentences
-from keras_lm.text.text_rows import start_of, text_rows
+from keras_lm.text.text_rows import own_tokens, start_of, text_rows
 
 KINDS = ("order", "next")
 
@@ -137,7 +137,7 @@ class SentencePairs:
 def _encoded(text, tokenizer, room):
     """Arrays of the tokens of each sentence; one that is longer is several."""
     sentences = split_sentences(text)
-    if not any(tokenizer.encode(sentences)):
+    if not any(map(len, own_tokens(sentences, tokenizer))):
         return []
     return text_rows(sentences, tokenizer, room)
 

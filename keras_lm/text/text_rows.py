@@ -11,7 +11,8 @@ def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
     Args:
         texts: sequence of str or UTF-8 bytes. Those without a token are left out.
         tokenizer: with `encode(list of texts)`. What it puts around a text, as BERT's
-            `[CLS]` and `[SEP]`, is taken off, as is a mask token that a text spells.
+            `[CLS]` and `[SEP]`, is taken off, as are mask tokens and sentinels that a
+            text spells.
         max_tokens: int, at least 1. Most tokens of a row.
 
     Returns:
@@ -30,11 +31,8 @@ def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
             f"Received: room for {max_tokens}"
         )
     texts = list(texts)
-    added = [getattr(tokenizer, name, None) for name in ("class_id", "mask_id")]
-    added.append(tokenizer.separator_id)
     rows = []
-    for row in tokenizer.encode(texts):
-        tokens = np.array([token for token in row if token not in added], "int32")
+    for tokens in own_tokens(texts, tokenizer):
         if len(tokens):
             rows += np.array_split(tokens, -(-len(tokens) // max_tokens))
     if not rows:
@@ -42,6 +40,27 @@ def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
             f"`texts` must hold some text. Received: {len(texts)} empty text(s)"
         )
     return rows
+
+
+def own_tokens(texts, tokenizer) -> list[np.ndarray]:
+    """Encodes texts, without what a tokenizer puts around them.
+
+    Args:
+        texts: list of str or UTF-8 bytes.
+        tokenizer: as `text_rows` takes it.
+
+    Returns:
+        list of int32 arrays, possibly empty.
+
+    Raises:
+        TypeError: a text is neither str nor bytes.
+    """
+    added = [getattr(tokenizer, name, None) for name in ("class_id", "mask_id")]
+    added += [tokenizer.separator_id, *getattr(tokenizer, "sentinel_ids", [])]
+    return [
+        np.array([token for token in row if token not in added], "int32")
+        for row in tokenizer.encode(texts)
+    ]
 
 
 def framed(rows, tokenizer, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
         epochs: int, at least 1. How long a group waits for the next one.
 
     Raises:
-        ValueError: `epochs` is below 1, or the model was not compiled with a
+        ValueError: `epochs` is no int or below 1, or the model was not compiled with a
             `LayerwiseRates`.
 
     Example:
@@ -47,8 +47,11 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     def __init__(self, epochs: int = 1):
         super().__init__()
-        if epochs < 1:
-            raise ValueError(f"`epochs` must be at least 1. Received: epochs={epochs}")
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ValueError(
+                "`epochs` must be a whole number of at least 1. "
+                f"Received: epochs={epochs!r}"
+            )
         self.epochs = epochs
 
     def on_train_begin(self, logs=None):

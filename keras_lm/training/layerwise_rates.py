@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lm.training.weight_paths import path_of
+from keras_lm.training.weight_paths import compiled_pattern, path_of
 
 # As our models name them; the first name of a path is the model's.
 _NUMBERED = re.compile(r"/(?:[a-z]+_)*(?:block|lstm|forward|backward)_(\d+)/")
@@ -50,8 +50,9 @@ class LayerwiseRates(keras.optimizers.Optimizer):
         name: str or `None`.
 
     Raises:
-        TypeError: `optimizer` is wrapped already.
-        ValueError: `decay` is out of range, `optimizer` has `use_ema`; or, when it is
+        TypeError: `optimizer` is wrapped already, or `groups` is no list of strings.
+        ValueError: `decay` is out of range, `optimizer` has `use_ema`, one of `groups`
+            is no regular expression; or, when it is
             built, all weights are of one group or a group is without any weight.
 
     Example:
@@ -76,7 +77,7 @@ class LayerwiseRates(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.optimizer = optimizer
         self.decay = decay
-        self.groups = None if groups is None else list(groups)
+        self.groups = None if groups is None else _checked_groups(groups)
 
     def build(self, variables):
         """Sorts the weights into groups; Keras calls this."""
@@ -224,3 +225,14 @@ def _checked(optimizer):
             "`optimizer` must be without `use_ema`. Received: use_ema=True"
         )
     return optimizer
+
+
+def _checked_groups(groups):
+    if isinstance(groups, str):
+        raise TypeError(
+            "`groups` must be a list of regular expressions. "
+            f"Received: groups={groups!r}"
+        )
+    for pattern in groups:
+        compiled_pattern(pattern, "groups")
+    return list(groups)

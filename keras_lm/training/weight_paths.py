@@ -75,7 +75,9 @@ def matching_paths(
         raise ValueError(f"`{argument}` must name some weights. Received: none")
     found = set()
     for pattern in patterns:
-        hits = {path for path in paths if _compiled(pattern, argument).search(path)}
+        hits = {
+            path for path in paths if compiled_pattern(pattern, argument).search(path)
+        }
         if not hits:
             near = difflib.get_close_matches(pattern, paths, _NEAREST, cutoff=0.0)
             raise ValueError(
@@ -84,6 +86,30 @@ def matching_paths(
             )
         found |= hits
     return [path for path in paths if path in found]
+
+
+def compiled_pattern(pattern: str, argument: str) -> re.Pattern:
+    """A regular expression that was given as an argument.
+
+    Args:
+        pattern: regular expression.
+        argument: str, the name of the patterns in errors.
+
+    Returns:
+        compiled pattern.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is no regular expression.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"`{argument}` must be strings. Received: {pattern!r:.80}")
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"`{argument}` must be regular expressions. Received: {pattern!r} ({error})"
+        ) from error
 
 
 def _counted_path(path, given, counted):
@@ -113,14 +139,3 @@ def _given_names(model):
         or _WRAPPED.sub("", path_of(layer.name)).replace("_", "")
         != type(layer).__name__.replace("_", "").lower()
     }
-
-
-def _compiled(pattern, argument):
-    if not isinstance(pattern, str):
-        raise TypeError(f"`{argument}` must be strings. Received: {pattern!r:.80}")
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(
-            f"`{argument}` must be regular expressions. Received: {pattern!r} ({error})"
-        ) from error

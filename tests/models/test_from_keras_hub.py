@@ -79,3 +79,16 @@ def test_what_does_not_fit_is_refused():
         "TransformerEncoder",
         "TransformerDecoder",
     }
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("change", ["quantised", "adapted"])
+def test_kernels_that_are_not_all_of_it_are_refused(change):
+    bert = make("BertBackbone")
+    if change == "quantised":
+        bert.quantize("int8")
+    else:
+        bert.enable_lora(2)
+
+    with pytest.raises(ValueError, match="must be neither quantised nor have adapters"):
+        TransformerEncoder.from_keras_hub(bert)

@@ -100,7 +100,25 @@ def test_what_is_refused():
         arguments_of(SMALL, {"n": 3, "kind": "other"}, {}, {})
     with pytest.raises(ValueError, match="The activation in config.json must be one"):
         arguments_of(SMALL, {"n": 3, "act": "quick"}, {}, {})
+    with pytest.raises(ValueError, match="The activation in config.json must be one"):
+        arguments_of(SMALL, {"n": 3, "act": ["relu"]}, {}, {})
     model = Model()
     model.activation = keras.activations.tanh
     with pytest.raises(ValueError, match="`activation` must be one of .*'tanh'"):
         config_of(SMALL, model, {})
+
+
+def test_settings_that_are_no_numbers_are_named():
+    settings = SMALL.settings | {"epsilon": "eps", "intermediate_dim": "inner"}
+    layout = SMALL._replace(settings=settings, defaults={"act": "relu", "inner": None})
+    good = {"n": 3, "eps": 1e-5}
+
+    for value in ("3", None, [3], 3.5):
+        with pytest.raises(ValueError, match="`n` in config.json must be a whole num"):
+            arguments_of(layout, good | {"n": value}, {}, {})
+    for value in ("1e-5", None):
+        with pytest.raises(ValueError, match="`eps` in config.json must be a number"):
+            arguments_of(layout, good | {"eps": value}, {}, {})
+
+    found = arguments_of(layout, good | {"n": "x"}, {}, {"num_layers": 2})
+    assert (found["num_layers"], found["intermediate_dim"]) == (2, None)

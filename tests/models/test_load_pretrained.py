@@ -80,6 +80,20 @@ def test_a_weight_of_another_shape_is_named(copy):
         TransformerEncoder.from_pretrained(copy(change))
 
 
+def test_a_number_in_place_of_a_matrix_is_named(tmp_path):
+    write("gpt2", tmp_path)
+    tensors = safetensors.numpy.load_file(tmp_path / "model.safetensors")
+    places = next(name for name in tensors if name.endswith("wpe.weight"))
+    third = next(name for name in tensors if name.endswith("h.1.attn.c_attn.bias"))
+
+    for name in (places, third):
+        changed = tensors | {name: np.array(1.0, "float32")}
+        safetensors.numpy.save_file(changed, tmp_path / "model.safetensors")
+        message = rf"{name} must have the shape \(.*Received: \(\)"
+        with pytest.raises(ValueError, match=message):
+            TransformerDecoder.from_pretrained(tmp_path)
+
+
 def test_a_setting_that_is_left_out_is_named(copy, tmp_path):
     path = copy(lambda tensors: tensors)
     config = json.loads((tmp_path / "config.json").read_text("utf-8"))
@@ -104,13 +118,15 @@ def test_a_pooling_that_the_family_has_not_starts_afresh(tmp_path):
 def test_files_of_another_kind_are_refused(directory, tmp_path):
     with pytest.raises(ValueError, match="must be one of .'gpt2', .* for a Tr"):
         TransformerDecoder.from_pretrained(directory)
-    for text in ("", "[]", "{"):
-        (tmp_path / "config.json").write_text(text, "utf-8")
+    for content in (b"", b"[]", b"{", b'{"model_type": "\xff"}'):
+        (tmp_path / "config.json").write_bytes(content)
         with pytest.raises(ValueError, match="must hold a JSON object"):
             TransformerEncoder.from_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "x"}), "utf-8")
-    with pytest.raises(ValueError, match="`model_type` in .* must be one of"):
-        TransformerEncoder.from_pretrained(tmp_path)
+    for kind in ("x", ["bert"]):
+        config = json.dumps({"model_type": kind})
+        (tmp_path / "config.json").write_text(config, "utf-8")
+        with pytest.raises(ValueError, match="`model_type` in .* must be one of"):
+            TransformerEncoder.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"a directory .* \(nothing is downlo"):
         TransformerEncoder.from_pretrained("bert-base-uncased")
     (tmp_path / "pipeline").mkdir()

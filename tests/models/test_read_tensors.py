@@ -50,10 +50,13 @@ def test_shards_are_put_together(tmp_path):
         "[]",
         '{"weight_map": {}}',
         "{",
+        b'{"weight_map": {"a": "\xff.safetensors"}}',
     ],
 )
 def test_an_index_that_names_no_file_beside_it_is_refused(content, tmp_path):
-    (tmp_path / "model.safetensors.index.json").write_text(content, "utf-8")
+    if isinstance(content, str):
+        content = content.encode()
+    (tmp_path / "model.safetensors.index.json").write_bytes(content)
 
     with pytest.raises(ValueError, match="must name files beside it"):
         read_tensors(tmp_path)

@@ -144,6 +144,12 @@ def test_errors(tokenizer, tmp_path):
         tokenizer(["a"], ["b", "c"])
     with pytest.raises(TypeError, match="a text must be str or bytes"):
         tokenizer([3])
+    with pytest.raises(ValueError, match="`max_length` must be at least 2. Received"):
+        tokenizer(["a b c"], max_length=1)
+    with pytest.raises(ValueError, match="`max_length` must be at least 3. Received"):
+        tokenizer(["a b c"], ["d e f"], max_length=2)
+    with pytest.raises(ValueError, match="`max_length` must be at least 3. Received"):
+        tokenizer.encode_pairs([("a b c", "d e f")], max_length=2)
     for path in (tmp_path, tmp_path / "gpt2" / "tokenizer.json"):
         with pytest.raises(
             FileNotFoundError, match=r"the only file .* makes it: `Auto"

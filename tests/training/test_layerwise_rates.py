@@ -171,6 +171,12 @@ def test_bad_arguments_are_refused():
     for decay in (0.0, 1.1):
         with pytest.raises(ValueError, match="`decay` must be above 0 and at most 1"):
             LayerwiseRates("adam", decay)
+    with pytest.raises(TypeError, match="`groups` must be a list of .* groups='head'"):
+        LayerwiseRates("adam", groups="head")
+    with pytest.raises(ValueError, match="`groups` must be regular expressions"):
+        LayerwiseRates("adam", groups=["head", "("])
+    with pytest.raises(TypeError, match="`groups` must be strings. Received: None"):
+        LayerwiseRates("adam", groups=[None])
     with pytest.raises(ValueError, match="`optimizer` must be without `use_ema`"):
         LayerwiseRates(keras.optimizers.Adam(use_ema=True))
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())

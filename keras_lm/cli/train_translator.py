@@ -48,8 +48,9 @@ def train_translator(
 ) -> TranslatorReport:
     """Trains an encoder-decoder, measures it and saves it as `TextToText`.
 
-    What is saved is the epoch of the best BLEU on the held-out pairs, or the mean of
-    the last epochs' weights where that has a better one. An interrupted run goes on
+    What is saved is the epoch of the best BLEU on the held-out pairs (where none has
+    1, of the lowest loss), or the mean of the last epochs' weights where that has a
+    better one. An interrupted run goes on
     when it is started again, to the same translator.
 
     Args:

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.training.layerwise_rates import LayerwiseRates
 
 
@@ -47,11 +48,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     def __init__(self, epochs: int = 1):
         super().__init__()
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(
-                "`epochs` must be a whole number of at least 1. "
-                f"Received: epochs={epochs!r}"
-            )
+        check_at_least(1, epochs=epochs)
         self.epochs = epochs
 
     def on_train_begin(self, logs=None):

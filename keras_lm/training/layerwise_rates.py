@@ -52,8 +52,8 @@ class LayerwiseRates(keras.optimizers.Optimizer):
     Raises:
         TypeError: `optimizer` is wrapped already, or `groups` is no list of strings.
         ValueError: `decay` is out of range, `optimizer` has `use_ema`, one of `groups`
-            is no regular expression; or, when it is
-            built, all weights are of one group or a group is without any weight.
+            is no regular expression; or, when it is built, all weights are of one group
+            or a group is without any weight.
 
     Example:
         >>> encoder = keras_lm.models.TransformerEncoder(

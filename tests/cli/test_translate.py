@@ -69,7 +69,7 @@ def test_the_mark_of_a_file_is_no_part_of_its_first_line(translator, monkeypatch
     ],
 )
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
-def test_lines_that_are_no_utf_8_are_refused(monkeypatch, lines, told, errors):
+def test_lines_that_are_no_utf_8_are_refused(lines, told, errors):
     # Where Python is told nothing of the language, it reads such bytes in silence.
     stream = io.TextIOWrapper(io.BytesIO(lines), "utf-8", errors)
 

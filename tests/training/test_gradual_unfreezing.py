@@ -76,8 +76,10 @@ def test_epochs_are_counted_where_a_fit_goes_on_and_under_a_loss_scale():
 
 
 def test_what_cannot_be_unfrozen_is_refused():
-    for epochs in (0, 1.5, "1"):
-        with pytest.raises(ValueError, match="`epochs` must be a whole number of at"):
+    with pytest.raises(ValueError, match="`epochs` must be at least 1. Received: epo"):
+        GradualUnfreezing(0)
+    for epochs in (1.5, "1"):
+        with pytest.raises(ValueError, match="`epochs` must be an int, at least 1"):
             GradualUnfreezing(epochs)
     with pytest.raises(
         ValueError, match="with a `training.LayerwiseRates`. Received: A"

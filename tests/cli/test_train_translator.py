@@ -12,6 +12,7 @@ from keras_lm.cli import train_translator as module
 from keras_lm.cli.split_pairs import split_pairs
 from keras_lm.cli.train_translator import train_translator
 from keras_lm.cli.translator_settings import TranslatorSettings
+from keras_lm.training.compare_texts import TextMetric
 
 WORDS = dict(zip("猫狗鸟鱼马牛羊🙂", "cat dog bird fish horse cow sheep 🙂".split()))
 PLACES = dict(zip("东西南北上下里外", "east west south north up down in out".split()))
@@ -115,6 +116,22 @@ def test_a_run_that_had_stopped_before_it_was_killed_trains_no_more(
     assert "Epoch 3" not in shown
     assert mean_told(shown) == mean != []
     assert report.kept == "epoch 1"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("bleu", "kept"), [(0.9, "epoch"), (1.5, "the mean of the last 2 epochs")]
+)
+def test_the_mean_is_kept_where_its_bleu_is_better_and_above_1(
+    tmp_path, monkeypatch, bleu, kept
+):
+    settings = dataclasses.replace(TINY, epochs=2)
+    found = TextMetric(bleu, "signature")
+    monkeypatch.setattr(module, "compare", lambda translate, held_out: found)
+
+    report = train_translator(settings, PAIRS, tmp_path / "made", tmp_path / "runs")
+
+    assert report.kept.startswith(kept)
 
 
 @pytest.mark.once

@@ -176,7 +176,8 @@ def _given(
     if isinstance(inputs, dict):
         source, num_source = _as_it_is(inputs, padding_mask), None
     else:
-        source = _right_padded(_sources(model, real_tokens(inputs, padding_mask)))
+        rows = _sources(model, real_tokens(inputs, padding_mask))
+        source = _right_padded(rows, getattr(model, "max_source_length", None))
         num_source = int(source["padding_mask"].sum(axis=1).max())
     batch_size = len(next(iter(keras.tree.flatten(source))))
     starts = [np.array([start_token_id])] * batch_size
@@ -223,10 +224,12 @@ def _sources(model, rows):
     return rows
 
 
-def _right_padded(rows):
-    """Sources in a bucket of lengths, as an encoder-decoder takes them."""
+def _right_padded(rows, most):
+    """Sources in a bucket of lengths, `most` at the most, for an encoder-decoder."""
     lengths = np.array([len(row) for row in rows])
-    token_ids = np.zeros((len(rows), bucket(lengths.max())), "int32")
+    width = bucket(lengths.max())
+    width = width if most is None else min(width, most)
+    token_ids = np.zeros((len(rows), width), "int32")
     for padded, row in zip(token_ids, rows, strict=True):
         padded[: len(row)] = row
     mask = np.arange(token_ids.shape[1]) < lengths[:, None]

@@ -185,7 +185,8 @@ class TransformerDecoder(keras.Model, Pretrained):
     def call(self, token_ids, padding_mask=None, training=None):
         if padding_mask is not None:
             padding_mask = ops.cast(padding_mask, "bool")
-        hidden = self._embed(token_ids, places_of(token_ids, padding_mask), training)
+        places = places_of(token_ids, padding_mask, self.position_embedding)
+        hidden = self._embed(token_ids, places, training)
         for block in self.blocks:
             hidden = block(hidden, padding_mask=padding_mask, training=training)
         return self._logits(hidden)

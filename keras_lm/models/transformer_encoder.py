@@ -237,7 +237,7 @@ class TransformerEncoder(keras.Model, Pretrained):
         """
         hidden = self.token_embedding(token_ids)  # (B, T, E)
         if self.position_embedding is not None:
-            places = places_of(token_ids, padding_mask)
+            places = places_of(token_ids, padding_mask, self.position_embedding)
             hidden = hidden + self.position_embedding(places)
         if self.segment_embedding is not None:
             if segment_ids is None:

@@ -232,14 +232,14 @@ class TransformerEncoderDecoder(EncoderDecoder, Pretrained):
     def encode(self, token_ids, padding_mask=None, training=None):
         embedding = self.source_embedding or self.token_embedding
         positions = self.source_position_embedding or self.position_embedding
-        places = positions, places_of(token_ids, padding_mask)
+        places = positions, places_of(token_ids, padding_mask, positions)
         hidden = self._embed(token_ids, embedding, *places, self.encoder_norm, training)
         for block in self.encoder_blocks:
             hidden = block(hidden, padding_mask=padding_mask, training=training)
         return self._behind_blocks(hidden, self.encoder_norm)
 
     def decode(self, token_ids, source, source_mask, padding_mask, training):
-        places = places_of(token_ids, padding_mask)
+        places = places_of(token_ids, padding_mask, self.position_embedding)
         hidden = self._embed_target(token_ids, places, training)
         for block in self.decoder_blocks:
             hidden = block(

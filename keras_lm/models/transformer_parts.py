@@ -240,18 +240,37 @@ def constructor_arguments(model, model_class):
     return config
 
 
-def places_of(token_ids, padding_mask):
+def places_of(token_ids, padding_mask, table=None):
     """The place of each token in its row; padding is not counted.
 
     Args:
         token_ids: int `(B, T)`.
         padding_mask: bool `(B, T)` or `None`. `True` = real.
+        table: what `make_position_embedding` made.
 
     Returns:
         int32 `(B or 1, T)`.
+
+    Raises:
+        ValueError: there are more columns than `table` has learned places. (JAX would
+            answer NaN.)
     """
+    if isinstance(table, keras.layers.Embedding) and not is_symbolic():
+        length = token_ids.shape[1]  # None in a graph of any length
+        if length is not None and length > table.input_dim:
+            raise ValueError(
+                "A model of learned positions reads `max_sequence_length` tokens at "
+                f"most, padding included. Wanted: at most {table.input_dim}, received: "
+                f"{length}"
+            )
     if padding_mask is None:
         steps = ops.arange(0, ops.shape(token_ids)[1], dtype="int32")
         return ops.expand_dims(steps, 0)  # (1, T)
     real = ops.cast(padding_mask, "int32")
     return ops.maximum(ops.cumsum(real, axis=1) - 1, 0)  # (B, T)
+
+
+def is_symbolic():
+    """Whether Keras asks only for shapes: what it then gives is of made-up lengths."""
+    with keras.SymbolicScope() as scope:
+        return scope.original_scope is not None

@@ -4,19 +4,35 @@ import keras
 import numpy as np
 import pytest
 
+from keras_lm import models
 from keras_lm.layers import TransformerDecoderBlock
 from keras_lm.models.transformer_parts import (
     check_transformer,
+    is_symbolic,
     make_attentions,
     make_blocks,
     make_position_embedding,
     make_token_embedding,
     places_of,
 )
-from tests.checks import assert_close
+from tests.checks import assert_close, compiled
 
 POLICY = keras.dtype_policies.DTypePolicy("mixed_bfloat16")
 SIZES = (3, 2, 8, 0.1)  # blocks, heads, width, dropout
+MODELS = ("TransformerEncoder", "TransformerDecoder", "TransformerEncoderDecoder")
+
+
+def make_model(name, positions="learned"):
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8}
+    sizes |= {"max_sequence_length": 6, "positions": positions}
+    return getattr(models, name)(vocabulary_size=11, **sizes)
+
+
+def inputs_of(name, length):
+    token_ids = np.ones((2, length), "int32")
+    if name != "TransformerEncoderDecoder":
+        return token_ids
+    return {"encoder_token_ids": token_ids, "decoder_token_ids": token_ids[:, :2]}
 
 
 def test_places_count_real_tokens():
@@ -25,6 +41,39 @@ def test_places_count_real_tokens():
 
     assert_close(places_of(token_ids, None), [[0, 1, 2, 3, 4]])
     assert_close(places_of(token_ids, real), [[0, 0, 1, 1, 2], [0, 1, 2, 2, 2]])
+
+
+@pytest.mark.parametrize("run", [lambda model: model, compiled], ids=["eager", "graph"])
+@pytest.mark.parametrize("name", MODELS)
+def test_more_tokens_than_learned_places_are_refused(name, run):
+    model = make_model(name)
+
+    assert np.isfinite(model.predict(inputs_of(name, 6), verbose=0)).all()
+    with pytest.raises(ValueError, match="at most 6, received: 7"):
+        run(model)(inputs_of(name, 7))
+    assert np.isfinite(
+        make_model(name, "sinusoidal").predict(inputs_of(name, 7), verbose=0)
+    ).all()
+
+
+def test_more_target_tokens_than_learned_places_are_refused():
+    model, inputs = make_model(MODELS[-1]), inputs_of(MODELS[-1], 6)
+
+    with pytest.raises(ValueError, match="at most 6, received: 7"):
+        model({**inputs, "decoder_token_ids": np.ones((2, 7), "int32")})
+
+
+def test_shapes_of_any_length_are_no_texts():
+    # Keras finds these with made-up lengths, which are above 6.
+    model = models.TokenClassifier(make_model("TransformerEncoder"), 3)
+    token_ids = keras.Input((None,), dtype="int32")
+    outer = keras.Model(
+        token_ids, keras.layers.Dense(5)(model({"token_ids": token_ids}))
+    )
+
+    assert outer.output_shape == (None, None, 5)
+    assert outer.predict(np.ones((2, 6), "int32"), verbose=0).shape == (2, 6, 5)
+    assert not is_symbolic()
 
 
 def test_embeddings():

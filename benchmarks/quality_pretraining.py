@@ -11,6 +11,8 @@ hidden, and the 300. Two layers of 128, four heads, 4,000 tokens.
 
 `none` starts from random weights. The others end in the same encoder: `causal` trains a
 decoder, and `spans` and `infilling` an encoder-decoder, whose weights it then takes.
+`order` and `next` judge pairs of segments; `masked_order` and `masked_next` guess
+hidden words of these pairs too, as ALBERT and BERT did.
 """
 
 import argparse
@@ -33,7 +35,9 @@ SIZES = {
 }
 NUM_TRAIN, NUM_TEST, EPOCHS = 300, 1500, 5
 PRETRAIN_RATE, TASK_RATE = 1e-3, 5e-4
-PAIRS, GAPS = ("order", "next"), ("spans", "infilling")
+PAIRS = {"order": "order", "next": "next"}
+PAIRS |= {"masked_order": "order", "masked_next": "next"}
+GAPS = ("spans", "infilling")
 OBJECTIVES = ("none", "causal", "masked", "replaced", *PAIRS, *GAPS)
 
 
@@ -109,11 +113,7 @@ def pretrained(objective, texts, tokenizer, steps, seed):
         loss = {"guesses": loss, "detections": training.ReplacedTokenCrossEntropy()}
         weights = {"guesses": 1.0, "detections": 50.0}
     elif objective in PAIRS:
-        data = text.sentence_pair_dataset(
-            texts, tokenizer, objective, LENGTH, BATCH_SIZE, **options
-        )
-        model = models.SequenceClassifier(kept, 2)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        data, model, loss = of_pairs(objective, kept, texts, tokenizer, options)
     else:
         corruption = {"spans": text.SpanDenoising, "infilling": text.TextInfilling}
         corruption = corruption[objective](tokenizer)
@@ -131,6 +131,30 @@ def pretrained(objective, texts, tokenizer, steps, seed):
     elif objective in GAPS:
         kept.set_weights(encoder_weights(model))
     return kept
+
+
+def of_pairs(objective, encoder, texts, tokenizer, options):
+    """`(data, model, loss)` of those that judge pairs, with hidden words or without."""
+    import keras
+
+    from keras_lm import models, text, training
+
+    model, masking = models.SequenceClassifier(encoder, 2), None
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    if objective.startswith("masked"):
+        masking = text.WordMasking(tokenizer)
+        model = models.MaskedLanguageModel(encoder, judges_pairs=True)
+        loss = {"tokens": training.MaskedCrossEntropy(), "pairs": loss}
+    data = text.sentence_pair_dataset(
+        texts,
+        tokenizer,
+        PAIRS[objective],
+        LENGTH,
+        BATCH_SIZE,
+        masking=masking,
+        **options,
+    )
+    return data, model, loss
 
 
 def encoder_weights(model):

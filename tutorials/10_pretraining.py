@@ -636,7 +636,8 @@ print(f"{processor_s:.0f} s of processor time, largest process {memory:.1f} GiB"
 #
 # - `EPOCHS = 40`, and see which start gains from more steps.
 # - `keras_lm.text.WordMasking(tokenizer, rate=0.4)`: more answers from each text.
-# - `SequenceClassifier(encoder, 2)` on `sentence_pair_dataset`, or a
-#   `TransformerEncoderDecoder` on `denoising_dataset`: the other objectives.
+# - `MaskedLanguageModel(encoder, judges_pairs=True)` on
+#   `sentence_pair_dataset(.., masking=..)`, or a `TransformerEncoderDecoder` on
+#   `denoising_dataset`: the other objectives.
 # - `python -m benchmarks.quality_pretraining`: all of them, with three seeds.
 # - `keras_lm.text.read_corpus(path)` in the docstrings' place, Chinese as much as English.

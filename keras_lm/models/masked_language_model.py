@@ -15,7 +15,14 @@ class MaskedLanguageModel(keras.Model):
     saves most of the cost of a large vocabulary.
 
     Trained with `text.masked_dataset` and `training.MaskedCrossEntropy`; then `encoder`
-    is what is kept.
+    is what is kept. With `judges_pairs` it is BERT's pretraining, or ALBERT's, whole:
+    from the pooled states a dense layer says, too, whether the second segment belongs
+    behind the first. Trained with `text.sentence_pair_dataset(masking=..)` and
+
+        loss={
+            "tokens": training.MaskedCrossEntropy(),
+            "pairs": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        }
 
     Shapes: `B` batch, `T` steps, `P` positions, `V` vocabulary.
 
@@ -23,6 +30,7 @@ class MaskedLanguageModel(keras.Model):
         encoder: `TransformerEncoder` or `LSTMEncoder`. The dense layer has its
             `activation` and the normalisation its `epsilon`; of an LSTM, those that
             `TransformerEncoder` has by default.
+        judges_pairs: bool. Whether there are logits of the pair too.
 
     Call arguments:
         token_ids: int `(B, T)`; or a dictionary of all arrays, as in a dataset.
@@ -32,7 +40,8 @@ class MaskedLanguageModel(keras.Model):
         training: bool. Whether dropout applies.
 
     Returns:
-        float32 `(B, P, V)`.
+        float32 `(B, P, V)`; with `judges_pairs` a dictionary of these, `tokens`, and of
+        `pairs`, float32 `(B, 2)`: logits of a pair that is wrong, and right.
 
     Example:
         >>> encoder = keras_lm.models.TransformerEncoder(
@@ -44,12 +53,17 @@ class MaskedLanguageModel(keras.Model):
         >>> tuple(logits.shape)
         (2, 2, 100)
 
-    Source: https://arxiv.org/abs/1810.04805, section 3.1.
+    Source: https://arxiv.org/abs/1810.04805, section 3.1; for pairs in order,
+        https://arxiv.org/abs/1909.11942, section 3.1.
     """
 
-    def __init__(self, encoder, **kwargs):
+    def __init__(self, encoder, judges_pairs=False, **kwargs):
         super().__init__(**kwargs)
         self.encoder = encoder
+        self.judges_pairs = judges_pairs
+        self.pair_head = None
+        if judges_pairs:
+            self.pair_head = keras.layers.Dense(2, dtype="float32", name="pair_head")
         self.head = TokenHead(
             encoder.vocabulary_size,
             encoder.embedding_dim,
@@ -62,6 +76,8 @@ class MaskedLanguageModel(keras.Model):
 
     def build(self, token_ids_shape):
         self.head.build((None, None, self.encoder.hidden_dim))
+        if self.pair_head is not None:
+            self.pair_head.build((None, self.encoder.hidden_dim))
         self.built = True
 
     def call(
@@ -77,13 +93,18 @@ class MaskedLanguageModel(keras.Model):
         hidden = self.encoder(
             token_ids, padding_mask, segment_ids=segment_ids, training=training
         )
-        hidden = at_positions(hidden, masked_positions)  # (B, P, D)
-        return self.head(hidden, token_embedding=self.encoder.token_embedding)
+        there = at_positions(hidden, masked_positions)  # (B, P, D)
+        tokens = self.head(there, token_embedding=self.encoder.token_embedding)
+        if self.pair_head is None:
+            return tokens
+        pooled = self.encoder.pool(hidden, padding_mask)  # (B, D)
+        return {"tokens": tokens, "pairs": self.pair_head(pooled)}
 
     def get_config(self):
         return {
             **super().get_config(),
             "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "judges_pairs": self.judges_pairs,
         }
 
     @classmethod

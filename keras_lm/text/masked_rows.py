@@ -41,14 +41,35 @@ class MaskedRows:
 
     def __call__(self, rng, rows):
         original, real = self.token_ids[rows], self.padding_mask[rows]
-        corrupted, chosen = self.masking(original, rng, real)
-        first = np.argsort(~chosen, axis=1, kind="stable")[:, : self.most_chosen]
-        weights = np.take_along_axis(chosen, first, axis=1)  # (B, P)
-        positions = np.where(weights, first, 0).astype("int32")
-        inputs = {
-            "token_ids": corrupted,
-            "padding_mask": real,
-            "masked_positions": positions,
-        }
-        labels = np.take_along_axis(original, positions, axis=1)
-        return inputs, labels, weights.astype("float32")
+        hidden, *answers = hide_words(
+            original, real, self.masking, rng, self.most_chosen
+        )
+        return {"token_ids": original, "padding_mask": real, **hidden}, *answers
+
+
+def hide_words(token_ids, padding_mask, masking, rng, most):
+    """Hides words of texts, `most` tokens of each at most; the last that are more stay.
+
+    Shapes: `B` texts, `T` tokens, `P` `most`.
+
+    Args:
+        token_ids: int32 `(B, T)`.
+        padding_mask: bool `(B, T)`. `True` = real.
+        masking: `WordMasking`.
+        rng: `numpy.random.Generator`.
+        most: int.
+
+    Returns:
+        `(inputs, labels, weights)`: a dictionary of `token_ids`, int32 `(B, T)`, and
+        `masked_positions`, int32 `(B, P)`; int32 `(B, P)`, the tokens that were there;
+        and float32 `(B, P)`, 1 for a hidden token and 0 for none.
+    """
+    corrupted, chosen = masking(token_ids, rng, padding_mask)
+    chosen &= np.cumsum(chosen, axis=1) <= most
+    corrupted = np.where(chosen, corrupted, token_ids)
+    first = np.argsort(~chosen, axis=1, kind="stable")[:, :most]
+    weights = np.take_along_axis(chosen, first, axis=1)  # (B, P)
+    positions = np.where(weights, first, 0).astype("int32")
+    inputs = {"token_ids": corrupted, "masked_positions": positions}
+    labels = np.take_along_axis(token_ids, positions, axis=1)
+    return inputs, labels, weights.astype("float32")

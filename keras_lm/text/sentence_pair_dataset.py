@@ -18,6 +18,7 @@ def sentence_pair_dataset(
     drop_remainder: bool = True,
     repeat: bool = False,
     notify: Callable[[str], object] = print,
+    masking=None,
 ):
     """Batches of two segments, and whether the second follows the first, for `fit`.
 
@@ -30,7 +31,12 @@ def sentence_pair_dataset(
     for going on in another process. (Pairs of your own, with labels of your own, are
     for `classification_dataset`.)
 
-    Shapes: `B` `batch_size`, `T` `sequence_length`.
+    With `masking`, words of the pairs are hidden too, for a `MaskedLanguageModel` that
+    judges pairs: both papers train on the two losses together. Alone, the judgement
+    teaches an encoder little else.
+
+    Shapes: `B` `batch_size`, `T` `sequence_length`, `P` the most tokens that are ever
+    hidden in a pair of one text.
 
     Args:
         texts: sequence of str or UTF-8 bytes. What is between two sentences is found by
@@ -47,12 +53,17 @@ def sentence_pair_dataset(
             others. `False` makes the last batch smaller.
         repeat: bool. `True` gives endless passes, for `fit(steps_per_epoch=...)`.
         notify: function of one string; is told how much is left out.
+        masking: `WordMasking` of this tokenizer, or `None`.
 
     Returns:
         `tf.data.Dataset`, its cardinality known, of `(inputs, labels)`: a dictionary of
         `token_ids`, int32, `padding_mask`, bool, and `segment_ids`, int32, 1 for the
         second segment and the separator behind it, all `(B, T)`; and int32 `(B,)`, 1
-        for a pair that is right and 0 for another.
+        for a pair that is right and 0 for another. With `masking`, of `(inputs, labels,
+        weights)`: the inputs have `masked_positions`, int32 `(B, P)`, too; labels and
+        weights are dictionaries of `tokens`, int32 and float32 `(B, P)`, as
+        `masked_dataset` gives them, and of `pairs`, int32 and float32 `(B,)`, the
+        labels above and ones.
 
     Raises:
         TypeError: a text is neither str nor bytes.
@@ -70,7 +81,7 @@ def sentence_pair_dataset(
     Source: https://arxiv.org/abs/1909.11942, section 3.1; https://arxiv.org/abs/1810.04805,
         section 3.1.
     """
-    pairs = SentencePairs(texts, tokenizer, kind, sequence_length, notify)
+    pairs = SentencePairs(texts, tokenizer, kind, sequence_length, notify, masking)
     return fresh_batches(
         pairs,
         len(pairs),

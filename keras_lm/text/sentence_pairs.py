@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_lm.text.masked_rows import hide_words
 from keras_lm.text.split_sentences import split_sentences
 from keras_lm.text.text_rows import own_tokens, start_of, text_rows
 
@@ -28,13 +29,15 @@ class SentencePairs:
         sequence_length: int. Tokens of a pair, special ones included.
         notify: function of one string; is told how many rows have one sentence only
             and so are left out.
+        masking: `WordMasking` of this tokenizer, or `None`. Hides words of the pairs.
 
     Call arguments:
         rng: `numpy.random.Generator`.
         rows: int NumPy array `(B,)`: which.
 
     Returns:
-        `(inputs, labels)` as `sentence_pair_dataset` gives them.
+        `(inputs, labels)` as `sentence_pair_dataset` gives them, or `(inputs, labels,
+        weights)`.
 
     Raises:
         TypeError: a text is neither str nor bytes.
@@ -49,6 +52,7 @@ class SentencePairs:
         kind: str,
         sequence_length: int,
         notify: Callable[[str], object] = print,
+        masking=None,
     ):
         if kind not in KINDS:
             raise ValueError(
@@ -81,35 +85,60 @@ class SentencePairs:
         self._documents = np.array([document for document, _ in pairs], "int64")
         self._rows = [row for _, row in pairs]
         self._check()
+        self.masking = masking
+        self._most_hidden = 0 if masking is None else self._find_most_hidden(masking)
 
     def __len__(self):
         return len(self._rows)
 
     def __call__(self, rng, rows):
-        shape = (len(rows), self.sequence_length)
-        token_ids = np.full(shape, self.tokenizer.padding_id or 0, "int32")
-        real, segment_ids = np.zeros(shape, "bool"), np.zeros(shape, "int32")
         labels = (rng.random(len(rows)) < 0.5).astype("int32")
-        before = start_of(self.tokenizer)
-        separator = [self.tokenizer.separator_id]
-        for i, (row, is_right) in enumerate(zip(rows, labels, strict=True)):
+        pairs = []
+        for row, is_right in zip(rows, labels, strict=True):
             first, second = self._segments(rng, row)
             if not is_right and self.kind == "order":
                 first, second = second, first
             elif not is_right:
                 _, second = self._segments(rng, self._other(rng, row))
                 second = second[: self._room - len(first)]
+            pairs.append((first, second))
+        inputs = self._framed(pairs)
+        if self.masking is None:
+            return inputs, labels
+        hidden, tokens, counts = hide_words(
+            inputs["token_ids"],
+            inputs["padding_mask"],
+            self.masking,
+            rng,
+            self._most_hidden,
+        )
+        weights = {"tokens": counts, "pairs": np.ones(len(rows), "float32")}
+        return {**inputs, **hidden}, {"tokens": tokens, "pairs": labels}, weights
+
+    def _framed(self, pairs):
+        """Pairs in arrays, with what stands around their segments."""
+        shape = (len(pairs), self.sequence_length)
+        token_ids = np.full(shape, self.tokenizer.padding_id or 0, "int32")
+        real, segment_ids = np.zeros(shape, "bool"), np.zeros(shape, "int32")
+        before = start_of(self.tokenizer)
+        separator = [self.tokenizer.separator_id]
+        for i, (first, second) in enumerate(pairs):
             first = np.concatenate([before, first, separator])
             whole = np.concatenate([first, second, separator])
             token_ids[i, : len(whole)] = whole
             real[i, : len(whole)] = True
             segment_ids[i, len(first) : len(whole)] = 1
-        inputs = {
+        return {
             "token_ids": token_ids,
             "padding_mask": real,
             "segment_ids": segment_ids,
         }
-        return inputs, labels
+
+    def _find_most_hidden(self, masking):
+        """The most tokens that are ever hidden in a pair of one text."""
+        pairs = [(row[0], np.concatenate(row[1:])) for row in self._rows]
+        inputs = self._framed(pairs)
+        return masking.most_chosen(inputs["token_ids"], inputs["padding_mask"])
 
     def _segments(self, rng, row):
         sentences = self._rows[row]

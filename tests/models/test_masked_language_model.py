@@ -16,7 +16,7 @@ LABELS = rng.integers(0, 13, size=(2, 3), dtype="int32")
 REAL = padding(2, 7)
 
 
-def make_model(**changes):
+def make_model(judges_pairs=False, **changes):
     sizes = {
         "vocabulary_size": 13,
         "num_layers": 1,
@@ -25,7 +25,8 @@ def make_model(**changes):
         "intermediate_dim": 11,
         "max_sequence_length": 19,
     }
-    return MaskedLanguageModel(TransformerEncoder(**{**sizes, **changes}))
+    encoder = TransformerEncoder(**{**sizes, **changes})
+    return MaskedLanguageModel(encoder, judges_pairs=judges_pairs)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,28 @@ def test_a_loss_done_by_hand_from_chosen_positions_only():
     others = np.where(weights, labels, 9)
     assert_close(loss(others, logits, weights), expected)
     assert abs(float(loss(labels + 1, logits, weights)) - expected) > 0.1
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_pairs_are_judged_beside_hidden_words(pooling):
+    model = make_model(judges_pairs=True, num_segments=2, pooling=pooling)
+    random_weights(model, seed=1)
+    inputs = {
+        "token_ids": TOKEN_IDS,
+        "padding_mask": REAL,
+        "segment_ids": SEGMENT_IDS,
+        "masked_positions": POSITIONS,
+    }
+    alone = MaskedLanguageModel(model.encoder)
+    alone.head.set_weights(model.head.get_weights())
+    hidden = model.encoder(TOKEN_IDS, REAL, segment_ids=SEGMENT_IDS)
+    pooled = outputs_of(model.encoder.pool(hidden, REAL))[0]
+    kernel, bias = model.pair_head.get_weights()
+
+    outputs = model(inputs)
+
+    assert_close(outputs["tokens"], outputs_of(alone(inputs))[0], 1e-5)
+    assert_close(outputs["pairs"], pooled @ kernel + bias, 1e-5)
+    copy = MaskedLanguageModel.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    assert_close(copy(inputs)["pairs"], outputs_of(outputs["pairs"])[0], 1e-5)

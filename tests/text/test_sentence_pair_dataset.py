@@ -4,8 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_lm.models import SequenceClassifier, TransformerEncoder
-from keras_lm.text import sentence_pair_dataset
+from keras_lm.models import (
+    MaskedLanguageModel,
+    SequenceClassifier,
+    TransformerEncoder,
+)
+from keras_lm.text import WordMasking, sentence_pair_dataset
+from keras_lm.training import MaskedCrossEntropy
 from tests.text.samples import TOKENIZER
 
 TEXTS = ["A width. A height! An area?", "中文。分词！", "🙂 of a. ÿ."] * 4
@@ -41,11 +46,9 @@ def test_each_pass_has_other_pairs_by_the_seed(kind):
     assert tuple(labels.shape) == (4,)
 
 
-@pytest.mark.slow_elsewhere
-def test_fit_learns_and_evaluate_takes_it():
-    keras.utils.set_random_seed(0)
-    encoder = TransformerEncoder(
-        vocabulary_size=TOKENIZER.vocabulary_size,
+def make_encoder(tokenizer):
+    return TransformerEncoder(
+        vocabulary_size=tokenizer.vocabulary_size,
         num_layers=1,
         num_heads=2,
         hidden_dim=16,
@@ -53,7 +56,12 @@ def test_fit_learns_and_evaluate_takes_it():
         max_sequence_length=30,
         num_segments=2,
     )
-    model = SequenceClassifier(encoder, 2, dropout=0.0)
+
+
+@pytest.mark.slow_elsewhere
+def test_fit_learns_and_evaluate_takes_it():
+    keras.utils.set_random_seed(0)
+    model = SequenceClassifier(make_encoder(TOKENIZER), 2, dropout=0.0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.02), loss, **FIT)
 
@@ -64,3 +72,25 @@ def test_fit_learns_and_evaluate_takes_it():
     first, last = history.history["loss"]
     assert first > last and last < np.log(2) - 0.1
     assert model.evaluate(dataset_of(), verbose=0) < np.log(2)
+
+
+def test_fit_takes_both_losses():
+    keras.utils.set_random_seed(0)
+    tokenizer = TOKENIZER.with_special_tokens()
+    dataset = sentence_pair_dataset(
+        TEXTS, tokenizer, "next", 30, 4, masking=WordMasking(tokenizer), repeat=True
+    )
+    model = MaskedLanguageModel(make_encoder(tokenizer), judges_pairs=True)
+    pairs = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    losses = {"tokens": MaskedCrossEntropy(), "pairs": pairs}
+    model.compile(keras.optimizers.Adam(0.02), losses, **FIT)
+
+    history = model.fit(dataset, epochs=2, steps_per_epoch=12, verbose=0).history
+
+    assert {"loss", "tokens_loss", "pairs_loss"} <= {*history}
+    first, last = history["tokens_loss"]
+    assert last < first - 0.5
+    before = model.evaluate(dataset.take(3), verbose=0, return_dict=True)
+    assert before["loss"] == pytest.approx(
+        before["tokens_loss"] + before["pairs_loss"], rel=1e-4
+    )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_lm.text import HuggingFaceTokenizer
+from keras_lm.text import HuggingFaceTokenizer, WordMasking
 from keras_lm.text.sentence_pairs import SentencePairs
 from tests.checks import assert_share
 from tests.text.samples import TOKENIZER
@@ -113,6 +113,45 @@ def test_another_text_that_is_too_long_loses_its_end():
             assert " ÿ".startswith(second[:2]) and len(second) < 13
             seen += 1
     assert seen > 10
+
+
+@pytest.mark.parametrize("kind", ["order", "next"])
+def test_words_are_hidden_of_the_pairs_that_there_would_be(kind):
+    tokenizer = TOKENIZER.with_special_tokens()
+    plain = SentencePairs(TEXTS, tokenizer, kind, 60)
+    hiding = WordMasking(tokenizer, rate=0.3, masked=1.0, random=0.0)
+    pairs = SentencePairs(TEXTS, tokenizer, kind, 60, masking=hiding)
+    rows = np.tile(np.arange(3), 300)
+    expected, rights = plain(np.random.default_rng(2), rows)
+
+    inputs, labels, weights = pairs(np.random.default_rng(2), rows)
+
+    token_ids, there = inputs["token_ids"].copy(), weights["tokens"] == 1
+    at = np.nonzero(there)[0], inputs["masked_positions"][there]
+    assert (token_ids[at] == tokenizer.mask_id).all()
+    assert (token_ids == tokenizer.mask_id).sum() == there.sum()
+    token_ids[at] = labels["tokens"][there]
+    assert np.array_equal(token_ids, expected["token_ids"])
+    assert np.array_equal(labels["pairs"], rights) and weights["pairs"].all()
+    for name in ("padding_mask", "segment_ids"):
+        assert np.array_equal(inputs[name], expected[name])
+    assert 0.2 < there.sum() / (expected["padding_mask"].sum() - 2 * len(rows)) < 0.4
+
+
+def test_a_pair_of_two_texts_hides_no_more_than_one_of_one_text_may():
+    tokenizer = TOKENIZER.with_special_tokens()
+    texts = ["ÿÿÿÿÿÿÿÿ. a", "b. ÿÿÿÿÿÿÿÿ", "b. ÿÿÿÿÿÿÿÿ"]
+    hiding = WordMasking(tokenizer, rate=0.99, masked=1.0, random=0.0)
+    pairs = SentencePairs(texts, tokenizer, "next", 60, masking=hiding)
+
+    inputs, labels, weights = pairs(np.random.default_rng(0), np.arange(90) % 3)
+
+    most = inputs["masked_positions"].shape[1]
+    hidden = (inputs["token_ids"] == tokenizer.mask_id).sum(axis=1)
+    assert (weights["tokens"].sum(axis=1) == hidden).all()
+    lengths = inputs["padding_mask"].sum(axis=1) - 2  # without separators
+    assert most == lengths[labels["pairs"] == 1].max() < lengths.max()
+    assert {*hidden[lengths > most].tolist()} == {most}
 
 
 def test_pretrained_tokenizers_frame_pairs_as_they_do():

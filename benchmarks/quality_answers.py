@@ -74,7 +74,6 @@ def main():
     parser.add_argument("language", choices=UNITS)
     parser.add_argument("model", choices=SETTINGS)
     runs.add_options(parser)
-    parser.add_argument("--peak", type=float)
     given = runs.parse(parser)
     parts = read(given.language, given.data)
     if parts is None:

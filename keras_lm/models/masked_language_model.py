@@ -43,6 +43,9 @@ class MaskedLanguageModel(keras.Model):
         float32 `(B, P, V)`; with `judges_pairs` a dictionary of these, `tokens`, and of
         `pairs`, float32 `(B, 2)`: logits of a pair that is wrong, and right.
 
+    Raises:
+        TypeError: `encoder` is none of these.
+
     Example:
         >>> encoder = keras_lm.models.TransformerEncoder(
         ...     vocabulary_size=100, num_layers=2, num_heads=2, hidden_dim=16,
@@ -58,6 +61,12 @@ class MaskedLanguageModel(keras.Model):
     """
 
     def __init__(self, encoder, judges_pairs=False, **kwargs):
+        needs = ["token_embedding", "hidden_dim", *["pool"] * judges_pairs]
+        if not all(hasattr(encoder, name) for name in needs):
+            raise TypeError(
+                "`encoder` must be a `models.TransformerEncoder` or "
+                f"`models.LSTMEncoder`. Received: encoder={encoder!r:.80}"
+            )
         super().__init__(**kwargs)
         self.encoder = encoder
         self.judges_pairs = judges_pairs

@@ -7,6 +7,7 @@ import numpy as np
 from keras_lm.models import SequenceClassifier
 from keras_lm.pipelines.check_encoder import check_encoder, check_pairs
 from keras_lm.pipelines.check_labels import check_labels
+from keras_lm.pipelines.check_number import check_number
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.text_arrays import text_arrays
@@ -112,10 +113,7 @@ class TextClassifier:
             TypeError: as the call.
             ValueError: as the call, or `threshold` is out of range.
         """
-        if not 0 <= threshold <= 1:
-            raise ValueError(
-                f"`threshold` must be from 0 to 1. Received: threshold={threshold}"
-            )
+        check_number("threshold", threshold, 0, 1)
         shares = self.probabilities(texts)
         order = np.argsort(-shares, axis=-1, kind="stable")
         return [

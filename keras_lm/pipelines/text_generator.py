@@ -8,6 +8,7 @@ from keras_lm.pipelines.check_decoder import check_decoder
 from keras_lm.pipelines.continue_prompts import continue_prompts, stream_prompt
 from keras_lm.pipelines.save_pipeline import save_pipeline
 from keras_lm.pipelines.score_rows import score_rows
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.plain_rows import plain_rows
 
 
@@ -84,7 +85,7 @@ class TextGenerator:
         if hasattr(texts, "as_numpy_iterator"):  # a tf.data.Dataset
             batches = [np.asarray(batch, object) for batch in texts.as_numpy_iterator()]
             texts = [text for batch in batches for text in batch.ravel()]
-        texts = list(texts)
+        texts = list_of_texts(texts)
         if max_new_tokens is None:
             max_new_tokens = self.max_new_tokens
         prompts = self._prompts(texts)
@@ -137,9 +138,7 @@ class TextGenerator:
             TypeError: `texts` is one string.
             ValueError: a text is longer than the model.
         """
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"`texts` must be a list of strings. Received: {texts!r}")
-        before, rows = self._encode(list(texts))
+        before, rows = self._encode(list_of_texts(texts))
         rows = [before + token_ids for token_ids in rows]
         return score_rows(self.model, rows, [len(before)] * len(rows))
 

@@ -184,12 +184,15 @@ class TextIndex:
             ids: list of ids.
 
         Raises:
-            TypeError: `ids` is one string.
+            TypeError: `ids` is one string, or an id is a fraction.
             ValueError: an id is not in the index.
         """
         if isinstance(ids, (str, bytes)):
             raise TypeError(f"`ids` must be a list of ids. Received: {ids!r:.50}")
         ids = list(dict.fromkeys(ids))
+        for one in ids:  # 0.0 and False would be found as 0
+            if isinstance(one, (bool, float)):
+                raise TypeError(f"An id must be an int or a str. Received: {one!r}")
         unknown = [one for one in ids if one not in self._slots]
         if unknown:
             raise ValueError(f"`ids` must be in the index. Received: {unknown[0]!r}")

@@ -14,6 +14,7 @@ from keras_lm.pipelines.score_pairs import score_pairs
 from keras_lm.pipelines.search_rows import search_rows, stream_row
 from keras_lm.pipelines.slices import Joiner, joined_text, merged_text, slices
 from keras_lm.pipelines.target_prefixes import target_prefixes
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.unicode import as_unicode
 
 
@@ -159,7 +160,7 @@ class TextToText:
             TypeError: `texts` is one string, or as the call.
             ValueError: as the call.
         """
-        _refuse_one_string("texts", texts)
+        texts = list_of_texts(texts)
         check_search_options(options)
         documents = [self._slices(text) for text in texts]
         prefixes = target_prefixes(target_prefix, documents, self.target_tokenizer)
@@ -216,12 +217,10 @@ class TextToText:
             TypeError: `sources` or `targets` is one string.
             ValueError: they are not of one number, or one is longer than the model.
         """
-        _refuse_one_string("sources", sources)
-        _refuse_one_string("targets", targets)
         return score_pairs(
             self.model,
-            self.source_tokenizer.encode(list(sources)),
-            self.target_tokenizer.encode(list(targets)),
+            self.source_tokenizer.encode(list_of_texts(sources, "sources")),
+            self.target_tokenizer.encode(list_of_texts(targets, "targets")),
             self.source_tokenizer,
             self.target_tokenizer,
             self.max_source_length,
@@ -289,8 +288,3 @@ class TextToText:
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
         check_count("max_new_tokens", limit, 1, self.model.max_sequence_length - 1)
         return limit
-
-
-def _refuse_one_string(name, texts):
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"`{name}` must be a list of strings. Received: {texts!r:.50}")

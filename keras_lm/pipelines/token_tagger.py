@@ -16,6 +16,7 @@ from keras_lm.text import split_words
 from keras_lm.text.bio_labels import OUTSIDE
 from keras_lm.text.bio_spans import word_spans
 from keras_lm.text.encode_words import frame_of
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.split_words import JOINERS
 from keras_lm.text.unicode import as_unicode
 
@@ -119,7 +120,7 @@ class TokenTagger:
                 bytes, or a predicate is no int.
             ValueError: a text has too many tokens, or there is not a predicate in each.
         """
-        texts = _listed(texts)
+        texts = list_of_texts(texts)
         placed, shares, tags = self._tagged(texts, predicates)
         return [
             self._spans(text, *parts)
@@ -179,7 +180,7 @@ class TokenTagger:
         save_pipeline(self, directory, settings, overwrite)
 
     def _words(self, texts):
-        return [split_words(text, self.split) for text in _listed(texts)]
+        return [split_words(text, self.split) for text in list_of_texts(texts)]
 
     def _log_probabilities(self, placed, predicates):
         if (predicates is not None) != self.marks_predicate:
@@ -237,12 +238,6 @@ class TokenTagger:
             score = float(np.exp(chosen[first:end].mean()))
             spans.append(TaggedSpan(start, stop, label, score, whole[start:stop]))
         return spans
-
-
-def _listed(texts):
-    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
-        raise TypeError(f"`texts` must be a list of texts. Received: {texts!r:.50}")
-    return list(texts)
 
 
 def _whole(text, split):

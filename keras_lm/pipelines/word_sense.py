@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_lm.models import DualEncoder
 from keras_lm.pipelines.check_encoder import check_encoder
+from keras_lm.pipelines.check_number import check_number
 from keras_lm.pipelines.marked_arrays import marked_arrays
 from keras_lm.pipelines.predict_texts import predict_texts
 from keras_lm.pipelines.save_pipeline import save_pipeline
@@ -75,8 +76,7 @@ class WordSense:
                 "`model` must be a `models.DualEncoder`. "
                 f"Received: {type(model).__name__}"
             )
-        if not lead >= 0:
-            raise ValueError(f"`lead` must be at least 0. Received: lead={lead}")
+        check_number("lead", lead, 0)
         self.max_length = check_encoder(model.encoder, tokenizer, max_length, least=3)
         self.model = model
         self.tokenizer = tokenizer

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.plain_rows import plain_rows
 
 
@@ -32,9 +33,7 @@ def encode_corpus(texts, tokenizer):
         >>> (token_ids == tokenizer.separator_id).nonzero()[0].size
         3
     """
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"`texts` must be a sequence of texts. Received: {texts!r:.50}")
-    texts = list(texts)
+    texts = list_of_texts(texts)
     separator = np.array([tokenizer.separator_id], "int32")
     before, rows = plain_rows(tokenizer, texts)
     parts = [separator]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 
 _SPECIAL = 2, 4  # at most so many with a text and with a pair (RoBERTa's)
@@ -45,6 +46,8 @@ def encode_texts(
         ValueError: a text has more tokens, or `max_length` leaves no room.
     """
     least = _SPECIAL[pairs]
+    if max_length is not None:
+        check_at_least(1, max_length=max_length)
     if max_length is not None and max_length < least:
         raise ValueError(
             f"`max_length` must be at least {least}{' for pairs' * pairs}, the special "

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import chain, repeat
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.split_words import JOINERS
 
@@ -42,6 +43,8 @@ def encode_words(
     """
     before, behind = frame_of(tokenizer)
     special = len(before) + len(behind)
+    if max_length is not None:
+        check_at_least(1, max_length=max_length)
     if max_length is not None and max_length <= special:
         raise ValueError(
             f"`max_length` must be at least {special + 1}, the special tokens and a "

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keras_lm.text.check_at_least import check_at_least
 from keras_lm.text.encode_words import frame_of
 from keras_lm.text.hugging_face_tokenizer import HuggingFaceTokenizer
 from keras_lm.text.unicode import as_unicode
@@ -88,6 +89,8 @@ def encode_marked(
         ValueError: no word is marked, it has no token, or a text or its word has too
             many.
     """
+    if max_length is not None:
+        check_at_least(1, max_length=max_length)
     start, end = frame_of(tokenizer)
     special = len(start) + len(end)
     parts = [part for text in texts for part in _spaced(*split_marked(text))]

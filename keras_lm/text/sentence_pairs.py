@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.masked_rows import hide_words
 from keras_lm.text.split_sentences import split_sentences
 from keras_lm.text.text_rows import own_tokens, start_of, text_rows
@@ -67,13 +68,9 @@ class SentencePairs:
                 "`sequence_length` must have room for two tokens beside the special "
                 f"ones. Received: sequence_length={sequence_length}"
             )
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(
-                f"`texts` must be a sequence of texts. Received: {texts!r:.50}"
-            )
         rows = [
             (document, row)
-            for document, text in enumerate(texts)
+            for document, text in enumerate(list_of_texts(texts))
             for row in _packed(_encoded(text, tokenizer, self._room), self._room)
         ]
         pairs = [(document, row) for document, row in rows if len(row) > 1]

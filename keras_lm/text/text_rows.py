@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.pad_rows import pad_rows
 
 
@@ -23,14 +24,12 @@ def text_rows(texts, tokenizer, max_tokens: int) -> list[np.ndarray]:
         TypeError: `texts` is one string, or holds something else than texts.
         ValueError: `max_tokens` is below 1, or no text has a token.
     """
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"`texts` must be a sequence of texts. Received: {texts!r:.50}")
     if max_tokens < 1:
         raise ValueError(
             "`sequence_length` must have room for a token beside the special ones. "
             f"Received: room for {max_tokens}"
         )
-    texts = list(texts)
+    texts = list_of_texts(texts)
     rows = []
     for tokens in own_tokens(texts, tokenizer):
         if len(tokens):

@@ -3,6 +3,7 @@
 import collections
 import io
 
+from keras_lm.text.list_of_texts import list_of_texts
 from keras_lm.text.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_lm.text.unicode import SPACE_SIGN, as_unicode, escape
 
@@ -46,8 +47,7 @@ def train_tokenizer(
     """
     import sentencepiece
 
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"`texts` must be a sequence of texts. Received: {texts!r:.50}")
+    texts = list_of_texts(texts)
     if vocabulary_size <= _NUM_SPECIAL:
         raise ValueError(
             f"`vocabulary_size` must be above {_NUM_SPECIAL}: special tokens and "

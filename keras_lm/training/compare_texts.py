@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import NamedTuple
 
+from keras_lm.text.check_lists import check_lists
 from keras_lm.text.unspaced_scripts import UNSPACED
 from keras_lm.training.match_characters import match_characters
 
@@ -69,8 +70,9 @@ def compare_texts(
         https://aclanthology.org/W15-3049/ (chrF);
         https://aclanthology.org/W04-1013/ (ROUGE).
     """
-    _check(hypotheses, references, metrics, tokenize)
+    check_lists(hypotheses=hypotheses, references=references)
     hypotheses, references = list(hypotheses), list(references)
+    _check(hypotheses, references, metrics, tokenize)
     found = {}
     for name in metrics:
         if name == "rouge":
@@ -83,12 +85,7 @@ def compare_texts(
 
 
 def _check(hypotheses, references, metrics, tokenize):
-    for name, texts in [("hypotheses", hypotheses), ("references", references)]:
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(
-                f"`{name}` must be a sequence of strings. Received: {texts!r:.50}"
-            )
-    if len(hypotheses) != len(references) or not len(hypotheses):
+    if len(hypotheses) != len(references) or not hypotheses:
         raise ValueError(
             "There must be as many hypotheses as references, at least one. Received: "
             f"{len(hypotheses)} hypotheses and {len(references)} references"

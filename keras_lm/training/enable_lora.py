@@ -1,5 +1,8 @@
 """Low-rank adapters (Hu et al., 2021): a few numbers are trained instead of all."""
 
+import math
+from numbers import Real
+
 import keras
 
 from keras_lm.training.adapters import adaptable_layers, add_adapters
@@ -89,5 +92,8 @@ def _check(rank, alpha):
         raise ValueError(
             f"`rank` must be a whole number of at least 1. Received: rank={rank}"
         )
-    if alpha is not None and not alpha > 0:
-        raise ValueError(f"`alpha` must be above 0. Received: alpha={alpha}")
+    number = float(alpha) if isinstance(alpha, Real) else math.nan
+    if alpha is not None and not 0 < number < math.inf:
+        raise ValueError(
+            f"`alpha` must be a finite number above 0. Received: alpha={alpha!r}"
+        )

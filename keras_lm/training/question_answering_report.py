@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from keras_lm.text.check_lists import check_lists
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _CHINESE = re.compile(r"[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\U00020000-\U0003ffff]")
 
@@ -103,11 +105,7 @@ def question_answering_report(
         raise ValueError(
             f"`unit` must be one of {list(_UNITS)}. Received: unit={unit!r}"
         )
-    if isinstance(answers, str) or isinstance(references, str):
-        raise TypeError(
-            "`answers` and `references` must be lists. "
-            f"Received: {answers!r:.50} and {references!r:.50}"
-        )
+    check_lists(answers=answers, references=references)
     answers, references = list(answers), list(references)
     if len(answers) != len(references) or not answers:
         raise ValueError(

@@ -1,9 +1,12 @@
 """How well a search ranks what is relevant: nDCG, recall, reciprocal rank."""
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from keras_lm.text.check_lists import check_lists
 
 
 class RetrievalReport(NamedTuple):
@@ -73,6 +76,7 @@ def retrieval_report(
 
     Source: https://doi.org/10.1145/582415.582418.
     """
+    check_lists(ranked=ranked, relevant=relevant)
     ranked, relevant = list(ranked), list(relevant)
     if k < 1:
         raise ValueError(f"`k` must be at least 1. Received: k={k}")
@@ -113,9 +117,10 @@ def _gains(wanted, number):
         )
     if not isinstance(wanted, Mapping):
         wanted = dict.fromkeys(wanted, 1.0)
-    if min(wanted.values(), default=0) < 0:
+    if not all(0 <= gain < math.inf for gain in wanted.values()):
         raise ValueError(
-            f"A gain must be at least 0. Received: {wanted!r:.80} for query {number}"
+            "A gain must be at least 0, and finite. "
+            f"Received: {wanted!r:.80} for query {number}"
         )
     gains = {name: float(gain) for name, gain in wanted.items() if gain > 0}
     if not gains:

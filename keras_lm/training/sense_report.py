@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from keras_lm.text.check_lists import check_lists
 from keras_lm.training.classification_report import LabelScore
 
 
@@ -70,6 +71,9 @@ def sense_report(
 
     Source: https://aclanthology.org/E17-1010 (F1 of senses).
     """
+    check_lists(keys=keys, answers=answers, parts=() if parts is None else parts)
+    keys, answers = list(keys), list(answers)
+    parts = None if parts is None else list(parts)
     given = [len(keys), len(answers), len(keys) if parts is None else len(parts)]
     if len(set(given)) > 1 or not given[0]:
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from keras_lm.text.bio_labels import OUTSIDE
 from keras_lm.text.bio_spans import parse_label, word_spans
+from keras_lm.text.check_lists import check_lists
 from keras_lm.training.classification_report import LabelScore, label_scores
 
 
@@ -93,6 +94,8 @@ def span_report(
 
     if isinstance(ignore, (str, bytes)):
         raise TypeError(f"`ignore` must be a list of labels. Received: {ignore!r}")
+    check_lists(labels=labels, answers=answers)
+    labels, answers = list(labels), list(answers)
     _check(labels, answers)
     truth, found = (_without(rows, set(ignore)) for rows in (labels, answers))
     spans = [list(map(word_spans, rows)) for rows in (truth, found)]

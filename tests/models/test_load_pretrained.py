@@ -104,6 +104,23 @@ def test_a_setting_that_is_left_out_is_named(copy, tmp_path):
         TransformerEncoder.from_pretrained(path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "model_class", "change"),
+    [
+        ("roberta", TransformerEncoder, {"pad_token_id": None}),
+        ("llama", TransformerDecoder, {"head_dim": "x"}),
+        ("llama", TransformerDecoder, {"rope_parameters": [1]}),
+    ],
+)
+def test_a_setting_of_another_type_is_named(kind, model_class, change, tmp_path):
+    write(kind, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}), "utf-8")
+
+    with pytest.raises(ValueError, match=f"A setting in .*config.json.* a {kind} does"):
+        model_class.from_pretrained(tmp_path)
+
+
 def test_a_pooling_that_the_family_has_not_starts_afresh(tmp_path):
     write("distilbert", tmp_path)
 

@@ -122,3 +122,9 @@ def test_pairs_are_judged_beside_hidden_words(pooling):
     copy = MaskedLanguageModel.from_config(model.get_config())
     copy.set_weights(model.get_weights())
     assert_close(copy(inputs)["pairs"], outputs_of(outputs["pairs"])[0], 1e-5)
+
+
+@pytest.mark.parametrize("encoder", [None, "bert"])
+def test_what_is_no_encoder_is_refused(encoder):
+    with pytest.raises(TypeError, match="`encoder` must be a `models.TransformerEncod"):
+        MaskedLanguageModel(encoder)

@@ -164,8 +164,8 @@ def test_what_does_not_fit_is_refused(classifier, of_pairs):
         of_pairs(["area"])
     with pytest.raises(ValueError, match="at most 40 tokens.*Received: 61 in text 1"):
         classifier(["area", "\0" * 60])
-    for threshold in (-0.1, 1.1):
-        with pytest.raises(ValueError, match="`threshold` must be from 0 to 1"):
+    for threshold in (-0.1, 1.1, "0.5"):
+        with pytest.raises(ValueError, match="`threshold` must be a number, from 0"):
             classifier.labels_above(TEXTS, threshold)
 
 

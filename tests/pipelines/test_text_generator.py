@@ -227,7 +227,7 @@ def test_the_longest_text_is_scored():
 
 def test_no_text_has_no_score():
     assert GENERATOR.score([]).shape == (0,)
-    with pytest.raises(TypeError, match="`texts` must be a list of strings"):
+    with pytest.raises(TypeError, match="`texts` must be a list of texts"):
         GENERATOR.score("one text")
 
 

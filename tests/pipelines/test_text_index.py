@@ -247,6 +247,9 @@ def test_what_cannot_be_sought_or_removed_is_refused(embedder):
         index.search(["area"], k=1.5)
     with pytest.raises(TypeError, match="`ids` must be a list of ids. Received: 'ab'"):
         index.remove("ab")
+    for strange in (0.0, False):
+        with pytest.raises(TypeError, match=f"an int or a str. Received: {strange}"):
+            index.remove([strange])
     with pytest.raises(ValueError, match="must be in the index. Received: 'x'"):
         index.remove([0, "x"])
     assert len(index) == 7

@@ -373,9 +373,9 @@ def test_what_cannot_be_is_refused():
         assert told.startswith("Options must be among alternatives, ")
         assert told.endswith(f"target_prefix. Received: {name}=1")
     for refused in (lambda: ECHO.n_best("a"), lambda: TRANSLATOR.score("a", ["b"])):
-        with pytest.raises(TypeError, match="must be a list of strings. Received: 'a'"):
+        with pytest.raises(TypeError, match="must be a list of texts. Received: 'a'"):
             refused()
-    with pytest.raises(TypeError, match="`targets` must be a list of strings"):
+    with pytest.raises(TypeError, match="`targets` must be a list of texts"):
         TRANSLATOR.score(["a"], "b")
     with pytest.raises(ValueError, match="A target must have at most 40 tokens"):
         TRANSLATOR.score(["a"], ["b" * 40])

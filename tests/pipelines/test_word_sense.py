@@ -120,8 +120,8 @@ def test_what_does_not_fit_is_refused(sense, wordnet):
         make_sense(vocabulary_size=9)
     with pytest.raises(ValueError, match="`max_length` must be from 3 to"):
         make_sense(max_length=2)
-    for lead in (-0.1, float("nan")):
-        with pytest.raises(ValueError, match="`lead` must be at least 0. Received"):
+    for lead in (-0.1, float("nan"), None):
+        with pytest.raises(ValueError, match="`lead` must be a number, at least 0"):
             make_sense(lead=lead)
     with pytest.raises(TypeError, match="`texts` must be a list of texts. Received"):
         sense("a [[bank]]", wordnet)

@@ -36,8 +36,9 @@ def test_empty_texts_are_refused(texts):
 
 
 def test_one_string_is_refused():
-    with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
-        encode_corpus("one text", TOKENIZER)
+    for strange in ("one text", {"one": 1}, None):
+        with pytest.raises(TypeError, match="`texts` must be a list of texts"):
+            encode_corpus(strange, TOKENIZER)
 
 
 def test_a_pretrained_decoder_learns_what_its_generator_shows_it():

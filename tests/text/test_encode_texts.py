@@ -113,6 +113,8 @@ def test_what_does_not_fit_is_refused(bert):
         for texts, pairs in [([("a", "b")], False), ([("a", 3)], True)]:
             with pytest.raises(TypeError, match="a text must be str or bytes"):
                 encode_texts(tokenizer, texts, pairs=pairs)
+    with pytest.raises(ValueError, match="`max_length` must be an int, at least 1. Re"):
+        encode_texts(TOKENIZER, ["a"], "3")
     with pytest.raises(ValueError, match="`max_length` must be at least 2, the spec"):
         encode_texts(TOKENIZER, [], 1)
     with pytest.raises(ValueError, match="at least 4 for pairs, the special tokens"):

@@ -158,6 +158,8 @@ def test_what_does_not_fit_is_refused(bert):
     for tokenizer, least in [(bert, 3), (TOKENIZER, 2)]:
         with pytest.raises(ValueError, match=f"`max_length` must be at least {least}"):
             encode_words(tokenizer, [["a"]], max_length=least - 1, truncate=True)
+    with pytest.raises(ValueError, match="`max_length` must be an int, at least 1. Re"):
+        encode_words(bert, [["a"]], max_length=4.0)
     plain = byte_level()
     plain.unknown_id = None
     with pytest.raises(ValueError, match="needs a tokenizer with an unknown one.*: ''"):

@@ -181,8 +181,9 @@ def test_less_than_one_batch_is_refused():
 def test_no_text_is_refused():
     with pytest.raises(ValueError, match="`texts` must hold some text"):
         dataset_of(["", ""])
-    with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
-        dataset_of("one text")
+    for strange in ("one text", {"one": 1}, None):
+        with pytest.raises(TypeError, match="`texts` must be a list of texts"):
+            dataset_of(strange)
 
 
 @pytest.mark.once

@@ -131,5 +131,7 @@ def test_texts_that_are_too_long_are_refused():
     texts = ["[[é]]", "ÿÿÿ [[é]] ÿÿ"]
     with pytest.raises(ValueError, match="at most 5 tokens.*: 15, 3 of .*in text 1"):
         encode_marked(TOKENIZER, texts, 5)
+    with pytest.raises(ValueError, match="`max_length` must be an int, at least 1. Re"):
+        encode_marked(TOKENIZER, texts, "5")
     with pytest.raises(ValueError, match="at most 2 tokens.*: 3, 2 of .*in text 0"):
         encode_marked(TOKENIZER, texts, 2, truncate=True)

@@ -189,8 +189,9 @@ def test_errors():
         pairs_of("previous")
     with pytest.raises(ValueError, match="must have room for two tokens"):
         pairs_of("order", length=3)
-    with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
-        pairs_of("order", "a. b")
+    for strange in ("a. b", {"one": 1}, None):
+        with pytest.raises(TypeError, match="`texts` must be a list of texts"):
+            pairs_of("order", strange)
     with pytest.raises(ValueError, match="must hold at least 1 of two.*Received: 0"):
         pairs_of("order", ["", "one"], notify=str)
     with pytest.raises(ValueError, match="must hold at least 2 of two.*Received: 1"):

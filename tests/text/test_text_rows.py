@@ -66,8 +66,9 @@ def test_sentinels_that_a_text_spells_are_taken_off():
 
 
 def test_errors():
-    with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
-        text_rows("ab", TOKENIZER, 5)
+    for strange in ("ab", {"one": 1}, None):
+        with pytest.raises(TypeError, match="`texts` must be a list of texts"):
+            text_rows(strange, TOKENIZER, 5)
     with pytest.raises(ValueError, match="`texts` must hold some text. Received: 2 em"):
         text_rows(["", b""], TOKENIZER, 5)
     with pytest.raises(

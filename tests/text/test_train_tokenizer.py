@@ -99,5 +99,6 @@ def test_wrong_arguments_are_refused():
         train_tokenizer(CORPUS, vocabulary_size=259)
     with pytest.raises(ValueError, match="`max_characters` must be at least 1"):
         train_tokenizer(CORPUS, vocabulary_size=300, max_characters=0)
-    with pytest.raises(TypeError, match="`texts` must be a sequence of texts"):
-        train_tokenizer("one text", vocabulary_size=300)
+    for strange in ("one text", {"one": 1}, None):
+        with pytest.raises(TypeError, match="`texts` must be a list of texts"):
+            train_tokenizer(strange, vocabulary_size=300)

@@ -97,8 +97,9 @@ def test_rouge_counts_letters_with_what_stands_on_them(
     [
         ((["a"], []), ValueError, "at least one. Received: 1 hypotheses and 0 refer"),
         (([], []), ValueError, "as many hypotheses as references, at least one"),
-        (("a", ["a"]), TypeError, "`hypotheses` must be a sequence of strings"),
-        ((["a"], "a"), TypeError, "`references` must be a sequence of strings"),
+        (("a", ["a"]), TypeError, "`hypotheses` must be a list. Received: 'a'"),
+        ((["a"], "a"), TypeError, "`references` must be a list. Received: 'a'"),
+        ((["a"], None), TypeError, "`references` must be a list. Received: None"),
         ((["a"], ["a"], ["meteor"]), ValueError, "`metrics` must be a list of names"),
         ((["a"], ["a"], "bleu"), ValueError, "`metrics` must be a list of names"),
         ((["a"], ["a"], []), ValueError, "`metrics` must be a list of names"),

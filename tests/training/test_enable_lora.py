@@ -137,7 +137,9 @@ def test_a_model_saved_whole_is_loaded_merged(tmp_path):
     [
         ({"rank": 0}, "`rank` must be a whole number of at least 1. Received: rank=0"),
         ({"rank": 2.0}, "`rank` must be a whole number of at least 1"),
-        ({"alpha": 0.0}, "`alpha` must be above 0. Received: alpha=0.0"),
+        ({"alpha": 0.0}, "`alpha` must be a finite number above 0. Received: alpha=0"),
+        ({"alpha": float("inf")}, "`alpha` must be a finite number.*: alpha=inf"),
+        ({"alpha": "8"}, "`alpha` must be a finite number above 0.*: alpha='8'"),
         (
             {"targets": "querry"},
             r"`targets` must be found.*nearest are \[.*attention/query",

@@ -84,7 +84,7 @@ def test_an_empty_reference_is_no_answer():
         ((["a"], []), ValueError, "references for each answer. Received: 1 answers a"),
         (([], []), ValueError, "There must be a question, and references"),
         ((["a"], [["a"]], "tokens"), ValueError, "`unit` must be one of"),
-        (("a", ["a"]), TypeError, "`answers` and `references` must be lists"),
+        (("a", ["a"]), TypeError, "`answers` must be a list. Received: 'a'"),
         (([3], [["a"]]), TypeError, "An answer must be str, None, or have a `text`"),
         ((["a"], ["a"]), TypeError, "must be a list of str. Received: 'a' of question"),
         ((["a"], [[None]]), TypeError, "must be a list of str"),

@@ -54,6 +54,8 @@ def test_no_answer_at_all_is_0():
         ),
         ([{"a"}], ["a"], [], ValueError, "1 answers and 0 parts"),
         ([{"a"}, set()], ["a"] * 2, None, ValueError, "Received: none of word 1"),
+        ("ab", ["a"], None, TypeError, "`keys` must be a list. Received: 'ab'"),
+        ([{"a"}], ["a"], "n", TypeError, "`parts` must be a list. Received: 'n'"),
         (["ab"], ["a"], None, TypeError, "or a tuple. Received: 'ab' of word 0"),
         ([{"a"}], [("a",)], None, TypeError, r"or None. Received: \('a',\) of word 0"),
     ],

@@ -84,3 +84,11 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "seqeval.metrics", None)
     with pytest.raises(ImportError, match=r"keras-lm\[evaluate\].*without seqeval"):
         span_report([["O"]], [["O"]])
+
+
+def test_lists_may_be_read_once_only():
+    rows = [["B-X", "O"]]
+
+    assert span_report(iter(rows), iter(rows)) == span_report(rows, rows)
+    with pytest.raises(TypeError, match="`answers` must be a list. Received: None"):
+        span_report(rows, None)

@@ -28,8 +28,9 @@ help: ## this list
 
 setup: .venv/.ready ## .venv with the versions of constraints.txt
 
-.venv/.ready: pyproject.toml constraints.txt
-	@if [ ! -x $(PYTHON) ]; then \
+.venv-bench/.ready: EXTRAS := bench
+.venv/.ready .venv-bench/.ready: pyproject.toml constraints.txt
+	@if [ ! -x $(@D)/bin/python ]; then \
 	  python=; \
 	  for name in python3.11 python3; do \
 	    if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -39,12 +40,12 @@ setup: .venv/.ready ## .venv with the versions of constraints.txt
 	    echo "keras_lm needs Python 3.11 or newer, as python3.11 or python3." \
 	      "Received: $$(python3 --version 2>&1 || true)" >&2; exit 1; \
 	  fi; \
-	  echo "Making .venv with $$($$python --version)"; \
-	  $$python -m venv .venv; \
+	  echo "Making $(@D) with $$($$python --version)"; \
+	  $$python -m venv $(@D); \
 	fi
 	@echo "Installing the versions of constraints.txt (some minutes the first time)"
 	@mkdir -p .cache
-	@$(PYTHON) -m pip install --disable-pip-version-check --no-input -q \
+	@$(@D)/bin/python -m pip install --disable-pip-version-check --no-input -q \
 	  -c constraints.txt -e ".[$(EXTRAS)]" > .cache/install.log 2>&1 \
 	  || { cat .cache/install.log >&2; exit 1; }
 	@touch $@
@@ -96,18 +97,18 @@ format: .venv/.ready ## put the code in ruff's format
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-bench: .venv/.ready ## side by side with the peers, every backend (hours)
-	@$(PYTHON) -m benchmarks
+bench: .venv-bench/.ready ## side by side with the peers, every backend (hours; goes on)
+	@.venv-bench/bin/python -m benchmarks --missing
 
-bench-quick: .venv/.ready ## a first look: one process, one thread, one backend
-	@$(PYTHON) -m benchmarks --quick --backends $(BACKEND)
+bench-quick: .venv-bench/.ready ## a first look: one process, one thread, one backend
+	@.venv-bench/bin/python -m benchmarks --quick --backends $(BACKEND)
 
 tutorials: .venv/.ready ## run every tutorial in full and check its claims
 	@for file in tutorials/[0-9]*.py; do \
 	  echo "== $$file"; KERAS_BACKEND=$(BACKEND) $(PYTHON) $$file; \
 	done
 
-clean: ## remove what runs made (not .venv)
+clean: ## remove what runs made (not .venv, .venv-bench)
 	@rm -rf .cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist \
 	  checkpoints tutorials/pictures
 	@find saved_models -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} + \

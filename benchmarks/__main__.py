@@ -1,14 +1,16 @@
 """`make bench`: every contest in fresh processes, and what it shows of each goal.
 
     python -m benchmarks [CONTEST ...] [--backends NAME ...] [--threads N ...]
-        [--processes N] [--repeats N] [--quick] [--table]
+        [--processes N] [--repeats N] [--quick] [--missing] [--table]
 
-A process is pinned to as many cores as it has threads and calls the rivals in turn, so
-that a drift of the machine meets all alike; its figure for a rival is the median. A
-goal is met or missed where all processes agree, else open; a process that failed agrees
-with none, and where all failed it was not run. Each process's medians are kept in
-`.cache/speed.json` as soon as they are there; `--table` prints from this file and runs
-nothing. Of each contest `benchmarks/pictures/speed_CONTEST.png` shows the goals.
+A contest runs on the backends that it has goals for. A process is pinned to as many
+cores as it has threads and calls the rivals in turn, so that a drift of the machine
+meets all alike; its figure for a rival is the median. A goal is met or missed where all
+processes agree, else open; a process that failed agrees with none, and where all failed
+it was not run. Each process's medians are kept in `.cache/speed.json` as soon as they
+are there; `--missing` goes on where a run was ended, and `--table` prints from this
+file and runs nothing. Of each contest `benchmarks/pictures/speed_CONTEST.png` shows the
+goals.
 
     python -m benchmarks profile [--backends NAME ...]
 
@@ -16,7 +18,9 @@ shows where a training step and decoding spend their time; it has no goals.
 """
 
 import argparse
+import collections
 import importlib
+import itertools
 import json
 import os
 import statistics
@@ -43,6 +47,7 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one process, one thread")
+    parser.add_argument("--missing", action="store_true", help="keep what is there")
     parser.add_argument("--table", action="store_true", help="print what was kept")
     given = parser.parse_args()
     if given.contests == ["profile"]:
@@ -56,15 +61,19 @@ def main():
 
 
 def measure(given, found):
-    """Runs what is asked for; earlier figures of the same kind are replaced."""
+    """Runs what is asked for; earlier figures of the same kind are replaced or kept."""
     asked = [
         (contest, backend, threads)
         for contest in given.contests
         for backend in given.backends
         for threads in given.threads
+        if any(backend in goal.backends for goal in goals_of(contest))
     ]
-    found = [one for one in found if kind(one) not in asked]
-    for contest, backend, threads in asked * given.processes:
+    kept = [one for one in found if given.missing and one["seconds"]]
+    found = [one for one in found if one in kept or kind(one) not in asked]
+    done = collections.Counter(map(kind, found))
+    rounds = [[one for one in asked if done[one] <= n] for n in range(given.processes)]
+    for contest, backend, threads in itertools.chain(*rounds):
         one = run(contest, backend, threads, given.repeats)
         found.append(one)
         KEPT.parent.mkdir(exist_ok=True)
@@ -73,6 +82,11 @@ def measure(given, found):
             f"{contest}, {backend}, {threads} threads: {one['took']:.0f} s", flush=True
         )
     return found
+
+
+def goals_of(contest):
+    """What a contest should show."""
+    return importlib.import_module(f"benchmarks.speed.{contest}").GOALS
 
 
 def kind(one):
@@ -135,9 +149,8 @@ def show(found, given):
     print("\n| goal | backend | threads | bound | found | verdict |")
     print("|---|---|---|---|---|---|")
     for contest in given.contests:
-        module = importlib.import_module(f"benchmarks.speed.{contest}")
         ours = [one for one in found if one["contest"] == contest]
-        rows = [row for goal in module.GOALS for row in goal_rows(goal, ours)]
+        rows = [row for goal in goals_of(contest) for row in goal_rows(goal, ours)]
         for goal, backend, threads, numbers in rows:
             shown = ", ".join("-" if n is None else f"{n:.2f}" for n in numbers)
             verdict = goal.verdict(numbers)

@@ -7,7 +7,7 @@ import pytest
 
 import benchmarks.__main__ as command
 from benchmarks.speed.draw_goals import draw_goals
-from benchmarks.speed.goal import Goal
+from benchmarks.speed.goal import BACKENDS, Goal
 
 pytestmark = pytest.mark.once
 
@@ -16,6 +16,10 @@ def ran(backend, threads, ours, rival):
     seconds = {} if ours is None else {"keras_lm": ours, "KerasHub": rival}
     told = {"contest": "training", "backend": backend, "threads": threads}
     return told | {"took": 1.0, "seconds": seconds}
+
+
+def read(path):
+    return json.loads(path.read_text("utf-8"))
 
 
 def test_goals_are_shown_and_drawn_from_what_was_kept(tmp_path, monkeypatch, capsys):
@@ -49,6 +53,55 @@ def test_goals_are_shown_and_drawn_from_what_was_kept(tmp_path, monkeypatch, cap
         " torch | 2 | ≥ 1.25 | 1.50, 1.00 | open |",
     ]
     assert (tmp_path / "speed_training.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_run_that_was_ended_goes_on(goes_on, tmp_path, monkeypatch, capsys):
+    # Kept: both processes on torch, one on JAX and one there that failed.
+    found = [ran("torch", 1, 2.0, 3.0)] * 2
+    found += [ran("jax", 1, 2.0, 3.0), ran("jax", 1, None, None)]
+    kept, started = tmp_path / "speed.json", []
+    kept.write_text(json.dumps(found))
+    monkeypatch.setattr(command, "KEPT", kept)
+    monkeypatch.setattr(command, "PICTURES", tmp_path)
+
+    def run(contest, backend, threads, repeats):
+        started.append(backend)
+        return ran(backend, threads, 2.0, 4.0)
+
+    monkeypatch.setattr(command, "run", run)
+    arguments = ["benchmarks", "training", "--backends", "jax", "torch"]
+    arguments += ["--threads", "1", *["--missing"] * goes_on]
+    monkeypatch.setattr(sys, "argv", arguments)
+
+    command.main()
+
+    assert started == (["jax"] if goes_on else ["jax", "torch"] * 2)
+    after = [(one["backend"], one["seconds"]["KerasHub"]) for one in read(kept)]
+    if goes_on:
+        assert sorted(after) == [("jax", 3), ("jax", 4), ("torch", 3), ("torch", 3)]
+    else:
+        assert sorted(after) == [("jax", 4), ("jax", 4), ("torch", 4), ("torch", 4)]
+
+
+def test_a_contest_runs_where_it_has_goals(tmp_path, monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(command, "KEPT", tmp_path / "speed.json")
+    monkeypatch.setattr(command, "PICTURES", tmp_path)
+
+    def run(contest, backend, threads, repeats):
+        started.append((contest, backend, threads, repeats))
+        return ran(backend, threads, None, None) | {"contest": contest}
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "on_device", "bfloat16", "--quick"])
+
+    command.main()
+
+    assert started == [
+        ("on_device", "jax", 1, 3),
+        *(("bfloat16", backend, 1, 3) for backend in BACKENDS),
+    ]
 
 
 def test_a_goal_is_reached_from_1_on_whichever_way_it_is_bounded():

@@ -2,9 +2,10 @@
 
 Context 256, vocabulary 8,192, batches of 16, AdamW, no dropout: 4,096 tokens a step,
 and 89.7 million operations a token by nanoGPT's count. All have GPT-2's GELU, by a
-tanh. KerasHub's GPT-2 is on the same backend; Hugging Face's and a plain GPT of
-nanoGPT's shape are in PyTorch. "matrix product" is one of 2,048 x 2,048 x 2,048 in
-float32 by the backend, for the share of the machine's peak.
+tanh. KerasHub's GPT-2 is on the same backend; Hugging Face's, a plain GPT of nanoGPT's
+shape and, with the exact GELU, x-transformers' decoder are in PyTorch. "matrix product"
+is one of 2,048 x 2,048 x 2,048 in float32 by the backend, for the share of the
+machine's peak.
 """
 
 import keras
@@ -75,6 +76,7 @@ def rivals():
     if keras.backend.backend() in ("tensorflow", "torch"):
         calls["plain GPT, torch"] = adam_steps(plain_gpt(), inputs, targets)
         calls["Hugging Face, torch"] = adam_steps(hugging_face(), inputs, targets)
+        calls["x-transformers, torch"] = adam_steps(x_transformer(), inputs, targets)
     return calls
 
 
@@ -217,6 +219,16 @@ def hugging_face():
         resid_pdrop=0, embd_pdrop=0, attn_pdrop=0, use_cache=False
     )
     return transformers.GPT2LMHeadModel(config).train()
+
+
+def x_transformer():
+    """x-transformers' decoder of GPT-2's shape, with fused attention."""
+    from x_transformers import Decoder, TransformerWrapper
+
+    layers = Decoder(dim=WIDTH, depth=LAYERS, heads=HEADS, attn_flash=True)
+    return TransformerWrapper(
+        num_tokens=VOCABULARY, max_seq_len=LENGTH, attn_layers=layers
+    )
 
 
 def plain_gpt():

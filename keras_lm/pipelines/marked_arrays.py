@@ -10,7 +10,11 @@ from keras_lm.text.pad_rows import pad_rows
 
 
 def marked_arrays(
-    tokenizer, texts: Sequence, max_length: int, truncate: bool = False
+    tokenizer,
+    texts: Sequence,
+    max_length: int,
+    truncate: bool = False,
+    has_marks: bool = True,
 ) -> dict[str, np.ndarray]:
     """Token ids of texts, padded at the end, and which tokens a text's vector is of.
 
@@ -23,6 +27,7 @@ def marked_arrays(
         max_length: int. Most tokens of a text, special ones included.
         truncate: bool. Whether a longer text loses what is farthest from the word, or
             its end; else it is refused.
+        has_marks: bool. `False` takes `[[` and `]]` for text, as in a gloss.
 
     Returns:
         dictionary: `token_ids`, int32 `(B, T)`, `padding_mask` and `pooling_mask`, bool
@@ -33,7 +38,7 @@ def marked_arrays(
         ValueError: a text, or a word, has too many tokens.
     """
     texts = list(texts)
-    marked = [place for place, text in enumerate(texts) if is_marked(text)]
+    marked = [n for n, text in enumerate(texts) if has_marks and is_marked(text)]
     whole = sorted(set(range(len(texts))) - set(marked))
     rows: list = [None] * len(texts)
     spans = np.zeros((len(texts), 2), "int64")

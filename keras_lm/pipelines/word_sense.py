@@ -158,7 +158,7 @@ class WordSense:
         for text in texts:
             split_marked(text)
         words = self.vectors(texts)
-        vectors = self.vectors(list(places))
+        vectors = self._vectors(list(places), has_marks=False)
         return [
             vectors[some] @ word if some else np.zeros(0, "float32")
             for some, word in zip(numbers, words, strict=True)
@@ -177,10 +177,11 @@ class WordSense:
             TypeError: as the call.
             ValueError: a text has too many tokens.
         """
-        encoder = self.model.encoder
-        arrays = marked_arrays(
-            self.tokenizer, list_of_texts(texts), self.max_length, self.truncate
-        )
+        return self._vectors(list_of_texts(texts), has_marks=True)
+
+    def _vectors(self, texts, has_marks):
+        encoder, limits = self.model.encoder, (self.max_length, self.truncate)
+        arrays = marked_arrays(self.tokenizer, texts, *limits, has_marks)
         width, most = encoder.hidden_dim, encoder.max_sequence_length
         return predict_texts(self._with_pooling(), arrays, width, most)
 

@@ -27,6 +27,15 @@ def test_a_case_done_by_hand():
     ]
 
 
+def test_marks_may_be_text():
+    text = "ÿ[[ÿ]]"
+
+    arrays = marked_arrays(TOKENIZER, [text], 20, has_marks=False)
+
+    assert arrays["token_ids"][0].tolist() == [*TOKENIZER.encode(text), 1]
+    assert arrays["pooling_mask"].all()
+
+
 def test_nothing_is_no_rows():
     assert marked_arrays(TOKENIZER, [], 9)["pooling_mask"].shape == (0, 1)
 

@@ -50,7 +50,7 @@ def alone(sense, *parts):
 
 @pytest.mark.slow_elsewhere
 def test_scores_are_cosines_of_word_and_gloss(sense):
-    glosses = [["land", "house", ""], ["中"], [], ["land", b"\xff"]]
+    glosses = [["land", "house", "", "a [[land]]"], ["中"], [], ["land", b"\xff"]]
 
     scores = sense.scores(TEXTS, glosses)
 
@@ -61,7 +61,7 @@ def test_scores_are_cosines_of_word_and_gloss(sense):
     assert_close(
         scores[3], [word @ alone(sense, gloss) for gloss in ("land", "\ufffd")]
     )
-    assert [len(row) for row in scores] == [3, 1, 0, 2]
+    assert [len(row) for row in scores] == [4, 1, 0, 2]
     assert np.abs(scores[3][0] - scores[0][0]) > 1e-3  # the same word elsewhere
 
 

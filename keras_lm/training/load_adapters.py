@@ -72,8 +72,7 @@ def load_adapters(model: keras.Model, path) -> TrainedWeights:
         adapter = adapter_of(layers[place])
         adapter.a.assign(arrays["lora_a"])
         adapter.b.assign(arrays["lora_b"])
-    for place, array in weights.items():
-        named[place].assign(array)
+    _put_weights(named, weights)
     return count_trained(model)
 
 
@@ -106,6 +105,12 @@ def _read(path):
             f"lora_alpha of each kernel. Received: {path} with {sorted(arrays)[:3]}"
         )
     return adapters, weights
+
+
+def _put_weights(named, weights):
+    for place, array in weights.items():
+        named[place].trainable = True  # an adapter freezes the kernel that it is put on
+        named[place].assign(array)
 
 
 def _check_weights(named, weights, path):

@@ -7,6 +7,7 @@ import pytest
 from keras_lm.models.quick_deletion import quick_deletion
 from keras_lm.training import enable_lora, load_adapters, save_adapters, unfreeze
 from keras_lm.training.adapters import adapted_layers
+from keras_lm.training.trained_weights import count_trained
 from tests.checks import assert_close, compiled, outputs_of
 from tests.training.small_classifier import (
     INPUTS,
@@ -78,6 +79,22 @@ def test_what_was_saved_is_loaded_into_a_new_or_an_adapted_model(tmp_path):
     model.compile("sgd", "mse")
     load_adapters(model, tmp_path / "a.npz")
     assert model.compiled  # only numbers were replaced
+
+
+def test_a_kernel_trained_beside_its_adapter_is_trained_on(tmp_path):
+    model, twin, third = make_classifier(), make_classifier(), make_classifier()
+    enable_lora(model, rank=2)
+    unfreeze(model, "block_1")
+    for weight in model.trainable_weights:
+        weight.assign(weight + 1)
+    save_adapters(model, tmp_path / "a.npz")
+
+    told = load_adapters(twin, tmp_path / "a.npz")
+    save_adapters(twin, tmp_path / "b.npz")
+    load_adapters(third, tmp_path / "b.npz")
+
+    assert told == count_trained(model)
+    assert_close(logits_of(third), logits_of(model))
 
 
 def test_adapters_find_their_layer_among_those_without_names(tmp_path):

@@ -4,13 +4,12 @@ Only where the processor has products of bfloat16: elsewhere they are computed b
 float32, which says nothing of it.
 """
 
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from benchmarks.speed.goal import Goal, times_as_fast
+from benchmarks.speed.goal import CannotRunError, Goal, times_as_fast
 from benchmarks.speed.training import (
     BATCH,
     LENGTH,
@@ -30,10 +29,13 @@ GOALS = [
 
 
 def rivals():
-    """Calls of `STEPS` steps each, or none."""
+    """Calls of `STEPS` steps each.
+
+    Raises:
+        CannotRunError: the processor has no products of bfloat16.
+    """
     if not FLAGS & set(Path("/proc/cpuinfo").read_text("utf-8").split()):
-        print(f"not run: the processor has none of {sorted(FLAGS)}", file=sys.stderr)
-        return {}
+        raise CannotRunError(f"the processor has none of {', '.join(sorted(FLAGS))}")
     token_ids = np.random.default_rng(0).integers(
         0, VOCABULARY, (STEPS * BATCH, LENGTH + 1), dtype="int32"
     )

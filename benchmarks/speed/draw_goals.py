@@ -1,21 +1,23 @@
 """A picture of a contest: how far each goal was reached, in each process."""
 
+import statistics
+
 COLOURS = {"met": "tab:green", "missed": "tab:red", "open": "tab:orange"}
 
 
 def draw_goals(title, rows, picture):
-    """Draws one line of points for each goal, backend and number of threads.
+    """Draws a line from the lowest to the highest number for each process of a goal.
 
-    A point is a process: what it found, in parts of the bound, upside down where that
-    is a highest value. So whatever lies right of 1 reaches its goal.
+    The dot on it is the median. Numbers are in parts of the bound, upside down where
+    that is a highest value. So whatever lies right of 1 reaches its goal.
 
     Args:
         title: str.
-        rows: list of `(Goal, backend, threads, numbers)`, numbers as `Goal.verdict`
-            takes them; what was not run is left out.
+        rows: list of `(Goal, backend, threads, processes, why)`, processes as
+            `Goal.verdict` takes them; what was not run is left out.
         picture: path of the PNG to write; where nothing was run, none is.
     """
-    rows = [row for row in rows if row[0].verdict(row[-1]) != "not run"]
+    rows = [row for row in rows if row[0].verdict(row[3]) != "not run"]
     if not rows:
         return
     import matplotlib
@@ -25,11 +27,14 @@ def draw_goals(title, rows, picture):
 
     height = 1 + 0.3 * len(rows)
     figure, axis = plt.subplots(figsize=(10, height), layout="constrained")
-    for place, (goal, _, _, numbers) in enumerate(rows):
-        reached = [goal.reached(number) for number in numbers if number is not None]
-        colour = COLOURS[goal.verdict(numbers)]
-        axis.plot(reached, [place] * len(reached), "o-", color=colour)
-    names = [f"{goal.name}\n{goal.bound()}, {b}, {n}" for goal, b, n, _ in rows]
+    for place, (goal, _, _, processes, _) in enumerate(rows):
+        colour = COLOURS[goal.verdict(processes)]
+        for shift, numbers in enumerate(filter(None, processes)):
+            reached = [goal.reached(number) for number in numbers]
+            line = [place + 0.2 * shift] * 2
+            axis.plot([min(reached), max(reached)], line, "-", color=colour)
+            axis.plot(statistics.median(reached), line[0], "o", color=colour)
+    names = [f"{goal.name}\n{goal.bound()}, {b}, {n}" for goal, b, n, *_ in rows]
     axis.set_yticks(range(len(rows)), names, fontsize=7)
     axis.invert_yaxis()
     axis.axvline(1, color="black", linewidth=1)

@@ -12,7 +12,7 @@ from benchmarks.speed.goal import Goal
 from benchmarks.speed.training import BATCH, LENGTH, decoder
 from keras_lm.training import MaskedCrossEntropy
 
-STEPS, DRAWN = 4, 200
+STEPS, DRAWN, THREADS = 1, 200, [1]
 GOALS = [
     Goal(
         "waiting for data, share of a training step",

@@ -1,14 +1,19 @@
 """What a contest should show."""
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
+class CannotRunError(Exception):
+    """A contest cannot be held here; its message says why."""
+
+
 @dataclass(frozen=True)
 class Goal:
-    """A bound on something of the seconds that one process measured.
+    """A bound on something of the seconds that the rivals took in one round.
 
     Args:
         name: what is compared with what.
@@ -17,6 +22,7 @@ class Goal:
         at_least: float or `None`.
         at_most: float or `None`.
         backends: those that it is claimed for.
+        best: bool. It is claimed for the best of them alone.
     """
 
     name: str
@@ -24,23 +30,35 @@ class Goal:
     at_least: float | None = None
     at_most: float | None = None
     backends: tuple = BACKENDS
+    best: bool = False
 
-    def verdict(self, numbers) -> str:
-        """Says "met" or "missed" where all processes agree, else "open".
+    def numbers(self, rounds) -> list:
+        """The number of each round of a process.
 
         Args:
-            numbers: one for each process, `None` for one that did not come to it; where
-                none did, the goal is "not run".
+            rounds: list of `{rival: seconds}`.
+
+        Returns:
+            list of float, empty where a rival is absent or nothing was run.
         """
-        if all(number is None for number in numbers):
+        found = [self.of(seconds) for seconds in rounds]
+        return [number for number in found if number is not None]
+
+    def verdict(self, processes) -> str:
+        """Says "met" or "missed" where that is established.
+
+        It is where each round of at least two processes agrees; else the goal is
+        "open", or "not run" where no process came to it.
+
+        Args:
+            processes: list of what `numbers` gives for each process.
+        """
+        if not any(processes):
             return "not run"
-        if None in numbers:
+        if len(processes) < 2 or not all(processes):
             return "open"
-        if self.at_least is not None:
-            kept = [number >= self.at_least for number in numbers]
-        else:
-            kept = [number <= self.at_most for number in numbers]
-        return "met" if all(kept) else "open" if any(kept) else "missed"
+        reached = [self.reached(n) >= 1 for numbers in processes for n in numbers]
+        return "met" if all(reached) else "open" if any(reached) else "missed"
 
     def bound(self) -> str:
         """As it stands in a table."""
@@ -53,6 +71,11 @@ class Goal:
         if self.at_least is not None:
             return number / self.at_least
         return self.at_most / number
+
+    def median_reached(self, processes) -> float:
+        """How far the median of the processes' medians reaches it; 0 without any."""
+        medians = [statistics.median(numbers) for numbers in processes if numbers]
+        return self.reached(statistics.median(medians)) if medians else 0.0
 
 
 def times_as_fast(rival, ours="keras_lm"):

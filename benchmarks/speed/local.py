@@ -57,7 +57,7 @@ def rivals():
 
 
 def tokens(_rival):
-    """What a call reads."""
+    """What a call reads, on this backend."""
     return LENGTHS[keras.backend.backend()]
 
 

@@ -6,8 +6,9 @@ KERAS_BACKEND=jax python -m benchmarks.speed.run_contest training --repeats 5
 import argparse
 import importlib
 import json
-import statistics
 import time
+
+from benchmarks.speed.goal import CannotRunError
 
 CONTESTS = (
     "training",
@@ -33,14 +34,18 @@ def main():
     from keras_lm import training
 
     training.retain_memory()  # all rivals gain by it
-    calls = importlib.import_module(f"benchmarks.speed.{given.contest}").rivals()
-    if given.only:
-        calls = {name: calls[name] for name in given.only}
-    print(json.dumps({"seconds": in_turn(calls, given.repeats)}))
+    contest = importlib.import_module(f"benchmarks.speed.{given.contest}")
+    try:
+        calls = contest.rivals()
+    except CannotRunError as reason:
+        return print(json.dumps({"rounds": [], "why": str(reason)}))
+    calls = {name: calls[name] for name in given.only or calls}
+    tokens = {name: contest.tokens(name) for name in calls}
+    print(json.dumps({"rounds": in_turn(calls, given.repeats), "tokens": tokens}))
 
 
 def in_turn(calls, repeats):
-    """Median seconds of each call, run alternately after one call to warm up.
+    """Seconds of each call, run alternately after one call to warm up.
 
     A call that gives a float measured itself.
 
@@ -49,18 +54,19 @@ def in_turn(calls, repeats):
         repeats: int, at least 1.
 
     Returns:
-        dict of float.
+        list of a dict of float for each round.
     """
     for call in calls.values():
         call()
-    seconds = {name: [] for name in calls}
+    rounds = []
     for _ in range(repeats):
+        rounds.append({})
         for name, call in calls.items():
             began = time.perf_counter()
             own = call()
             took = time.perf_counter() - began
-            seconds[name].append(own if isinstance(own, float) else took)
-    return {name: statistics.median(took) for name, took in seconds.items()}
+            rounds[-1][name] = own if isinstance(own, float) else took
+    return rounds
 
 
 if __name__ == "__main__":

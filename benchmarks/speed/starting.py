@@ -30,6 +30,7 @@ ids = np.zeros((1, 9), "int32"); ids[:, :8] = 1
 mask = np.zeros((1, 9), bool); mask[:, :8] = True
 model.generate({"token_ids": ids, "padding_mask": mask}, stop_token_ids=None)
 """
+THREADS = [1]
 GOALS = [
     Goal(
         "import keras_lm after import keras, s",

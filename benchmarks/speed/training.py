@@ -2,10 +2,10 @@
 
 Context 256, vocabulary 8,192, batches of 16, AdamW, no dropout: 4,096 tokens a step,
 and 89.7 million operations a token by nanoGPT's count. All have GPT-2's GELU, by a
-tanh. KerasHub's GPT-2 is on the same backend; Hugging Face's, a plain GPT of nanoGPT's
-shape and, with the exact GELU, x-transformers' decoder are in PyTorch. "matrix product"
-is one of 2,048 x 2,048 x 2,048 in float32 by the backend, for the share of the
-machine's peak.
+tanh. KerasHub's GPT-2 is on the same backend; Hugging Face's and a plain GPT of
+nanoGPT's shape are in PyTorch beside any backend of ours, and with the exact GELU
+x-transformers' decoder beside PyTorch. A matrix product is one of 2,048 x 2,048 x 2,048
+in float32, by the backend, by PyTorch and by NumPy: the machine's peak is the fastest.
 """
 
 import keras
@@ -17,17 +17,18 @@ from keras_lm.layers import gelu_tanh
 from keras_lm.models import TransformerDecoder
 from keras_lm.training import MaskedCrossEntropy
 
-LAYERS, HEADS, WIDTH, LENGTH, VOCABULARY, BATCH, STEPS = 6, 6, 384, 256, 8192, 16, 2
+LAYERS, HEADS, WIDTH, LENGTH, VOCABULARY, BATCH, STEPS = 6, 6, 384, 256, 8192, 16, 1
 TOKENS = STEPS * BATCH * LENGTH
 OPERATIONS_A_TOKEN = 89.7e6
-SIDE, PRODUCTS = 2048, 4
+SIDE, PRODUCTS, PRODUCT = 2048, 4, "matrix product"
 
 
 def share_of_peak(seconds):
-    """Of the products a second that one large matrix product reaches."""
-    if "matrix product" not in seconds or "keras_lm" not in seconds:
+    """Of the operations a second that the fastest large matrix product reaches."""
+    took = [seconds[name] for name in seconds if name.startswith(PRODUCT)]
+    if not took or "keras_lm" not in seconds:
         return None
-    peak = PRODUCTS * 2 * SIDE**3 / seconds["matrix product"]
+    peak = PRODUCTS * 2 * SIDE**3 / min(took)
     return OPERATIONS_A_TOKEN * TOKENS / seconds["keras_lm"] / peak
 
 
@@ -37,13 +38,13 @@ GOALS = [
         "training / plain GPT in PyTorch",
         times_as_fast("plain GPT, torch"),
         2,
-        backends=("tensorflow", "torch"),
+        best=True,
     ),
     Goal(
         "training / Hugging Face GPT-2",
         times_as_fast("Hugging Face, torch"),
         2,
-        backends=("tensorflow", "torch"),
+        best=True,
     ),
     Goal(
         "training with dropout 0.1 / without",
@@ -51,9 +52,10 @@ GOALS = [
         0.85,
     ),
     Goal(
-        "training: share of the matrix product's speed",
+        "training: share of the fastest matrix product's speed",
         share_of_peak,
         0.75,
+        best=True,
     ),
 ]
 
@@ -71,18 +73,18 @@ def rivals():
         ),
         "KerasHub": keras_hub_fit(inputs, targets, 0.0),
         "KerasHub, dropout 0.1": keras_hub_fit(inputs, targets, 0.1),
-        "matrix product": matrix_product(),
+        "plain GPT, torch": adam_steps(plain_gpt(), inputs, targets),
+        "Hugging Face, torch": adam_steps(hugging_face(), inputs, targets),
+        **matrix_products(),
     }
-    if keras.backend.backend() in ("tensorflow", "torch"):
-        calls["plain GPT, torch"] = adam_steps(plain_gpt(), inputs, targets)
-        calls["Hugging Face, torch"] = adam_steps(hugging_face(), inputs, targets)
+    if keras.backend.backend() == "torch":
         calls["x-transformers, torch"] = adam_steps(x_transformer(), inputs, targets)
     return calls
 
 
 def tokens(rival):
     """What a call of a rival learns from."""
-    return None if rival == "matrix product" else TOKENS
+    return None if rival.startswith(PRODUCT) else TOKENS
 
 
 def decoder(dropout, vocabulary_size=VOCABULARY):
@@ -123,11 +125,16 @@ def keras_hub_gpt2(dropout):
     return keras_hub.models.GPT2CausalLM(backbone, preprocessor=None)
 
 
-def matrix_product():
-    """The backend's own, `PRODUCTS` times; the result is small."""
-    one = keras.ops.convert_to_tensor(np.ones((SIDE, SIDE), "float32"))
+def matrix_products():
+    """Calls of `PRODUCTS` products; each result is small."""
+    import torch
 
     def product(left, right):
+        for _ in range(PRODUCTS):
+            left = left @ right
+        return left.sum()
+
+    def by_backend(left, right):
         for _ in range(PRODUCTS):
             left = keras.ops.matmul(left, right)
         return keras.ops.sum(left)
@@ -136,12 +143,18 @@ def matrix_product():
     if backend == "jax":
         import jax
 
-        product = jax.jit(product)
+        by_backend = jax.jit(by_backend)
     elif backend == "tensorflow":
         import tensorflow as tf
 
-        product = tf.function(product)
-    return lambda: bool(product(one, one))
+        by_backend = tf.function(by_backend)
+    side = np.ones((SIDE, SIDE), "float32")
+    own, theirs = keras.ops.convert_to_tensor(side), torch.tensor(side)
+    return {
+        f"{PRODUCT}, {backend} by keras.ops": lambda: bool(by_backend(own, own)),
+        f"{PRODUCT}, torch": lambda: bool(product(theirs, theirs)),
+        f"{PRODUCT}, NumPy": lambda: bool(product(side, side)),
+    }
 
 
 # --------------------------------------------------------------- PyTorch alone
@@ -269,4 +282,8 @@ def plain_gpt():
             hidden = self.norm(self.blocks(self.tokens(token_ids) + places))
             return hidden @ self.tokens.weight.T
 
-    return Model()
+    model = Model()
+    for weight in model.parameters():
+        if weight.ndim > 1:
+            nn.init.normal_(weight, std=0.02)
+    return model

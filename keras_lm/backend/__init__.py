@@ -76,6 +76,19 @@ def gains_in_turn():
     return chosen().gains_in_turn()
 
 
+def multiply_heads(left, right):
+    """The matrix product for each text and head.
+
+    Args:
+        left: float `(B, H, T, X)`.
+        right: float `(B, H, X, Y)`, of the dtype of `left`.
+
+    Returns:
+        float `(B, H, T, Y)`.
+    """
+    return chosen().multiply_heads(left, right)
+
+
 def write_slots(buffer, update, index, axis):
     """Writes `update` into `buffer` from slot `index` on, in place where possible.
 

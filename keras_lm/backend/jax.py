@@ -37,11 +37,34 @@ def gains_in_turn():
     return jax.default_backend() == "cpu"
 
 
+def multiply_heads(left, right):
+    """For one text with one batch axis: see `_is_one_row`."""
+    if _is_one_row(left) and _is_one_row(right):
+        return jnp.expand_dims(jnp.matmul(left.squeeze(0), right.squeeze(0)), 0)
+    return jnp.matmul(left, right)
+
+
 def write_slots(buffer, update, index, axis):
     """One dynamic update, in place when the buffer is donated or carried by a loop."""
-    return lax.dynamic_update_slice_in_dim(
-        buffer, update.astype(buffer.dtype), index, axis
-    )
+    update = update.astype(buffer.dtype)
+    if axis > 0 and _is_one_row(buffer):
+        written = write_slots(buffer.squeeze(0), update.squeeze(0), index, axis - 1)
+        return jnp.expand_dims(written, 0)
+    return lax.dynamic_update_slice_in_dim(buffer, update, index, axis)
+
+
+def _is_one_row(array):
+    """Whether this may be the keys or values of one text, `(1, K, L, D)`.
+
+    XLA's products have one batch axis. Written and carried with two, the array is
+    written once for the product and once for the loop, each time with a copy.
+    """
+    return array.ndim == 4 and isinstance(array.shape[0], int) and array.shape[0] == 1
+
+
+def _squeeze_rows(carry):
+    """The carry of one text without the batch axis of its keys and values."""
+    return jax.tree.map(lambda x: x.squeeze(0) if _is_one_row(x) else x, carry)
 
 
 class Decoder:
@@ -88,7 +111,7 @@ class Decoder:
     def _run(
         self, weights, token_ids, padding_mask, num_slots, capacity, num_new, seed
     ):
-        carry = self._begin(weights, token_ids, padding_mask, num_slots, seed)
+        first = self._begin(weights, token_ids, padding_mask, num_slots, seed)
         generated = jnp.zeros((token_ids.shape[0], capacity), "int32")
 
         def goes_on(loop):
@@ -97,11 +120,14 @@ class Decoder:
 
         def turn(loop):
             step, carry, generated = loop
+            carry = jax.tree.map(lambda x, like: x.reshape(like.shape), carry, first)
             carry = self._advance(weights, carry, seed, step)
-            return step + 1, carry, generated.at[:, step].set(carry["token"])
+            generated = generated.at[:, step].set(carry["token"])
+            return step + 1, _squeeze_rows(carry), generated
 
-        generated = generated.at[:, 0].set(carry["token"])
-        return lax.while_loop(goes_on, turn, (jnp.int32(1), carry, generated))[2]
+        generated = generated.at[:, 0].set(first["token"])
+        loop = (jnp.int32(1), _squeeze_rows(first), generated)
+        return lax.while_loop(goes_on, turn, loop)[2]
 
 
 class Search:

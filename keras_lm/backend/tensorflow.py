@@ -61,6 +61,11 @@ STOCK_OPS_ONLY = False
 NO_TENSOR_LISTS = False
 
 
+def multiply_heads(left, right):
+    """Keras' own product."""
+    return keras.ops.matmul(left, right)
+
+
 def write_slots(buffer, update, index, axis):
     """One dynamic update, which LiteRT has too; or a scatter for a SavedModel."""
     update = tf.cast(update, buffer.dtype)

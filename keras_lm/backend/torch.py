@@ -69,6 +69,11 @@ def gains_in_turn():
     return False
 
 
+def multiply_heads(left, right):
+    """Keras' own product."""
+    return keras.ops.matmul(left, right)
+
+
 def write_slots(buffer, update, index, axis):
     """`index_copy_`: no copy of the buffer, no wait for the device."""
     slots = index + torch.arange(update.shape[axis], device=buffer.device)

@@ -136,11 +136,11 @@ def _fold_product(left, right):
     right = ops.cast(right, left.dtype)
     num_heads, num_shared = left.shape[1], right.shape[1]
     if num_heads == num_shared:
-        return ops.matmul(left, right)
+        return backend.multiply_heads(left, right)
     steps, width = ops.shape(left)[2], ops.shape(left)[3]
     rows = num_heads // num_shared * steps
     folded = ops.reshape(left, (-1, num_shared, rows, width))
-    product = ops.matmul(folded, right)  # (B, K, H / K * T, Y)
+    product = backend.multiply_heads(folded, right)  # (B, K, H / K * T, Y)
     return ops.reshape(product, (-1, num_heads, steps, ops.shape(right)[3]))
 
 

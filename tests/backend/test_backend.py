@@ -1,15 +1,17 @@
 """backend: each function against its twin in keras.ops or NumPy."""
 
 import importlib
+import re
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from keras_lm import backend
+from keras_lm import backend, models
 from keras_lm.backend.hashed_bits import hashed_bits
 from keras_lm.backend.lstm_steps import lstm_step
+from keras_lm.generation import generate
 from tests import reference
 from tests.checks import assert_close, gradients
 
@@ -106,12 +108,24 @@ def test_map_recomputed_has_the_same_gradients():
         assert_close(actual, wanted)
 
 
+@pytest.mark.parametrize("num_rows", [1, 2])
+@pytest.mark.parametrize("num_steps", [1, 5])
+def test_heads_are_multiplied_one_by_one(num_steps, num_rows):
+    left = rng.normal(size=(num_rows, 3, num_steps, 4)).astype("float32")
+    right = rng.normal(size=(num_rows, 3, 4, 7)).astype("float32")
+
+    product = backend.multiply_heads(*map(ops.convert_to_tensor, (left, right)))
+
+    assert_close(product, np.einsum("bhtx,bhxy->bhty", left, right))
+
+
+@pytest.mark.parametrize("num_rows", [1, 2])
 @pytest.mark.parametrize("index", [0, 2, 4])
 @pytest.mark.parametrize(("axis", "dtype"), [(1, "bool"), (1, "int32"), (2, "float32")])
-def test_write_slots_equals_slices(axis, dtype, index):
+def test_write_slots_equals_slices(axis, dtype, index, num_rows):
     # 7 slots, of which 3 are written.
-    buffer = rng.integers(0, 2, size=(2, 7) if axis == 1 else (2, 5, 7, 4))
-    shape = (2, 3) if axis == 1 else (2, 5, 3, 4)
+    buffer = rng.integers(0, 2, size=(num_rows, *((7,) if axis == 1 else (5, 7, 4))))
+    shape = (num_rows, *((3,) if axis == 1 else (5, 3, 4)))
     update = rng.integers(0, 2, size=shape)
     start = [0] * buffer.ndim
     start[axis] = index
@@ -207,6 +221,29 @@ def noisy(model, token_ids, padding_mask, num_slots, noise):
 
 def noisier(model, carry, noise):
     return noisy(model, None, None, None, noise)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="XLA's own copies")
+def test_the_loop_of_one_text_copies_no_keys_and_no_values(monkeypatch):
+    module, programs = backend.chosen(), []
+
+    class Decoder(module.Decoder):
+        def run(self, *given):
+            weights = [variable.value for variable in self.model().variables]
+            compiled = self.run_jit.lower(weights, *given).compile()
+            programs.append(compiled.as_text())
+            return super().run(*given)
+
+    monkeypatch.setattr(module, "Decoder", Decoder)
+    model = models.TransformerDecoder(97, 2, 3, 24, 48, 64)
+
+    generate(model, np.ones((1, 8), "int32"), 8)
+
+    body = re.search(r"while\(.*body=%?([\w.\-]+)", programs[0]).group(1)
+    lines = programs[0].split(f"\n%{body} ")[1].split("\n\n")[0].splitlines()
+    kept = [line for line in lines if re.search(r"f32\[(1,)?3,32,8\]", line)]
+    assert len(kept) >= 4  # two blocks, keys and values
+    assert not [line for line in kept if " copy(" in line]
 
 
 def test_noise_depends_on_seed_and_step_alone():

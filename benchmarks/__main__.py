@@ -14,7 +14,7 @@ What each process found is kept in `.cache/speed.json` as soon as it is there, w
 state of the code and of `constraints.txt`. `--missing` goes on where a run was ended,
 and measures again what is of another state or of fewer rounds; `--table` prints from
 this file and runs nothing. Of each contest `benchmarks/pictures/speed_CONTEST.png`
-shows the goals. `--quick` is one process of two rounds, on one thread: it establishes
+shows the goals. `--quick` is one process of one round, on one thread: it establishes
 nothing, is kept in `.cache/speed-quick.json`, and draws nothing.
 
     python -m benchmarks profile [--backends NAME ...]
@@ -61,7 +61,7 @@ def main():
     if given.contests == ["profile"]:
         return profile(given.backends)
     if given.quick:
-        given.threads, given.processes, given.repeats = [1], 1, 2
+        given.threads, given.processes, given.repeats = [1], 1, 1
     file = KEPT / ("speed-quick.json" if given.quick else "speed.json")
     found = json.loads(file.read_text("utf-8")) if file.exists() else []
     if not given.table:

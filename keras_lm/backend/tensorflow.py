@@ -174,13 +174,11 @@ class Search:
         return self.begin(self.model(), inputs, num_slots)
 
     def _loop(self, carry):
-        def goes_on(carry):
-            return ~tf.reduce_all(carry["finished"])
-
         def turn(carry):
             return (self.advance(self.model(), carry),)
 
-        return self.end(tf.while_loop(goes_on, turn, (carry,))[0])
+        found = tf.while_loop(lambda c: ~tf.reduce_all(c["finished"]), turn, (carry,))
+        return self.end(found[0])
 
 
 def gumbel(seed, step):
@@ -234,8 +232,7 @@ def _lstm_forward(gates, kernel, hidden, cell, masks):
 def _lstm_back(given, masks, found, gradients):
     """The gradients of what `_lstm_forward` was given."""
     gates, kernel, hidden, cell = given
-    hiddens, cells = found
-    to_hiddens, to_cells = gradients
+    (hiddens, cells), (to_hiddens, to_cells) = found, gradients
     num_steps = tf.shape(gates)[0]
     earlier = tf.concat([tf.expand_dims(hidden, 0), hiddens], 0)[:-1]
     before = tf.concat([tf.expand_dims(cell, 0), cells], 0)[:-1]
